@@ -1,6 +1,12 @@
 //! The numbers that describe a model, read from the metadata and checked against each other.
 
-use candle_core::quantized::GgmlDType;
+mod keys;
+mod rope;
+mod window;
+
+pub use rope::{Rope, Scaling};
+
+use mica_kernels::math;
 use mica_primitives::{LayerRange, layers::MAX_LAYERS};
 
 use crate::{
@@ -8,6 +14,7 @@ use crate::{
     error::LoadError,
     gguf::GgufFile,
 };
+use keys::Keys;
 
 /// Largest width of anything: keeps products of sizes far from overflow.
 const MAX_WIDTH: u64 = 1 << 18;
@@ -58,10 +65,10 @@ pub struct ModelConfig {
     pub vocabulary: usize,
     /// Most positions of a session.
     pub context: usize,
-    /// Base of the rotary embedding.
-    pub rope_base: f64,
-    /// Positions are divided by this (linear scaling); 1 for none.
-    pub rope_scale: f64,
+    /// Rotations.
+    pub rope: Rope,
+    /// Positions that each layer sees at most, its own the last; `None` for all.
+    pub windows: Vec<Option<usize>>,
     /// Added to the mean square in norms.
     pub norm_epsilon: f32,
     /// Embeddings are multiplied by this; 1 for most.
@@ -87,74 +94,63 @@ impl ModelConfig {
             .ok_or_else(|| LoadError::missing("general.architecture"))?;
         let description = Architecture::named(architecture)
             .ok_or_else(|| LoadError::Architecture { found: architecture.to_owned() })?;
-        let key = |name: &str| format!("{architecture}.{name}");
-        let number = |name: &str, limit: u64| {
-            let key = key(name);
-            let found = file.integer(&key).ok_or_else(|| LoadError::missing(&key))?;
-            if (1..=limit).contains(&found) {
-                Ok(found as usize)
-            } else {
-                Err(LoadError::config(&key, format!("{found} is not in 1..={limit}")))
+        let keys = Keys { file, architecture };
+        let layers = keys.number("block_count", MAX_LAYERS.into())? as u16;
+        let hidden = keys.number("embedding_length", MAX_WIDTH)?;
+        let heads = keys.number("attention.head_count", MAX_WIDTH)?;
+        let head_size = keys.optional("attention.key_length", MAX_WIDTH, hidden / heads)?;
+        let (width, experts) = match description.feed_forward {
+            FeedForward::Dense => ("feed_forward_length", None),
+            FeedForward::Experts { width } => {
+                let count = keys.number("expert_count", MAX_EXPERTS)?;
+                (
+                    width,
+                    Some(Experts { count, used: keys.number("expert_used_count", MAX_EXPERTS)? }),
+                )
             }
         };
-        let optional = |name: &str, limit: u64, default: usize| match file.metadata(&key(name)) {
-            None => Ok(default),
-            Some(_) => number(name, limit),
-        };
-        let layers = number("block_count", MAX_LAYERS.into())? as u16;
-        let hidden = number("embedding_length", MAX_WIDTH)?;
-        let heads = number("attention.head_count", MAX_WIDTH)?;
-        let head_size = optional("attention.key_length", MAX_WIDTH, hidden / heads)?;
-        let vocabulary = vocabulary(file, hidden)?;
-        let experts = match description.feed_forward {
-            FeedForward::Dense => None,
-            FeedForward::Experts => Some(Experts {
-                count: number("expert_count", MAX_EXPERTS)?,
-                used: number("expert_used_count", MAX_EXPERTS)?,
-            }),
-        };
         let scale = |name: &str| match description.scales {
-            Scales::Usual => Ok(None),
-            Scales::InMetadata => scale(file, &key(name)),
+            Scales::Usual | Scales::Gemma => Ok(None),
+            Scales::InMetadata => keys.scale(name),
         };
-        let quantisation = file
-            .tensor("blk.0.attn_q.weight")
-            .ok_or_else(|| LoadError::TensorMissing { name: "blk.0.attn_q.weight".into() })?;
+        let is_gemma = description.scales == Scales::Gemma;
+        let gemma_embedding = is_gemma.then(|| math::sqrt(hidden as f32));
+        // The only Gemma of that many layers.
+        let gemma_attention =
+            (is_gemma && layers == 62).then(|| 1.0 / math::sqrt((hidden / heads) as f32));
         let config = Self {
             architecture: architecture.to_owned(),
             name: file.string("general.name").unwrap_or(architecture).to_owned(),
-            quantisation: quantisation_name(quantisation.dtype),
+            quantisation: quantisation(file)?,
             layers,
             hidden,
             heads,
-            kv_heads: optional("attention.head_count_kv", MAX_WIDTH, heads)?,
+            kv_heads: keys.optional("attention.head_count_kv", MAX_WIDTH, heads)?,
             head_size,
-            rotated: optional("rope.dimension_count", MAX_WIDTH, head_size)?,
-            feed_forward: number("feed_forward_length", MAX_WIDTH)?,
+            rotated: keys.optional("rope.dimension_count", MAX_WIDTH, head_size)?,
+            feed_forward: keys.number(width, MAX_WIDTH)?,
             experts,
-            vocabulary,
-            context: number("context_length", u64::MAX)?.min(MAX_CONTEXT as usize),
-            rope_base: file.float(&key("rope.freq_base")).unwrap_or(10_000.0),
-            rope_scale: rope_scale(file, architecture)?,
+            vocabulary: vocabulary(file, hidden)?,
+            context: context(&keys)?,
+            rope: Rope::read(&keys, description)?,
+            windows: window::read(&keys, description, layers)?,
             norm_epsilon: file
-                .float(&key("attention.layer_norm_rms_epsilon"))
+                .float(&keys.key("attention.layer_norm_rms_epsilon"))
                 .ok_or_else(|| LoadError::missing("attention.layer_norm_rms_epsilon"))?
                 as f32,
-            embedding_scale: scale("embedding_scale")?.unwrap_or(1.0),
-            attention_scale: scale("attention.scale")?,
+            embedding_scale: scale("embedding_scale")?.or(gemma_embedding).unwrap_or(1.0),
+            attention_scale: scale("attention.scale")?.or(gemma_attention),
             residual_scale: scale("residual_scale")?.unwrap_or(1.0),
             logit_scale: scale("logit_scale")?.unwrap_or(1.0),
             description,
         };
-        config.check(file, architecture)?;
+        config.check(&keys)?;
         Ok(config)
     }
 
-    fn check(&self, file: &GgufFile, architecture: &str) -> Result<(), LoadError> {
-        let key = |name: &str| format!("{architecture}.{name}");
-        let is = |name: &str, good: bool, reason: &str| {
-            if good { Ok(()) } else { Err(LoadError::config(&key(name), reason.to_owned())) }
-        };
+    fn check(&self, keys: &Keys<'_>) -> Result<(), LoadError> {
+        let file = keys.file;
+        let is = |name: &str, good: bool, reason: &str| keys.check(name, good, reason);
         is(
             "attention.head_count_kv",
             self.heads.is_multiple_of(self.kv_heads),
@@ -166,7 +162,7 @@ impl ModelConfig {
             "heads are too wide",
         )?;
         let value_size =
-            file.integer(&key("attention.value_length")).unwrap_or(self.head_size as u64);
+            file.integer(&keys.key("attention.value_length")).unwrap_or(self.head_size as u64);
         is(
             "attention.value_length",
             value_size == self.head_size as u64,
@@ -177,7 +173,6 @@ impl ModelConfig {
             self.rotated.is_multiple_of(2) && self.rotated <= self.head_size,
             "not an even part of a head",
         )?;
-        is("rope.freq_base", self.rope_base >= 1.0 && self.rope_base <= 1.0e12, "not in 1..=1e12")?;
         is(
             "attention.layer_norm_rms_epsilon",
             self.norm_epsilon > 0.0 && self.norm_epsilon < 1.0,
@@ -188,7 +183,7 @@ impl ModelConfig {
                 is("expert_used_count", used <= count, "it is more than expert_count")?
             }
             None => {
-                let experts = file.integer(&key("expert_count")).unwrap_or(0);
+                let experts = file.integer(&keys.key("expert_count")).unwrap_or(0);
                 is(
                     "expert_count",
                     experts == 0,
@@ -196,30 +191,31 @@ impl ModelConfig {
                 )?;
             }
         }
-        let rotates = file.boolean(&key("rope.scaling.finetuned")).unwrap_or(true)
-            || self.description.scales == Scales::Usual;
+        let rotates = file.boolean(&keys.key("rope.scaling.finetuned")).unwrap_or(true)
+            || self.description.scales != Scales::InMetadata;
         is("rope.scaling.finetuned", rotates, "models without rotary embedding are not supported")
     }
 }
 
-/// A positive constant; 0 stands for none, as converters write it.
-fn scale(file: &GgufFile, key: &str) -> Result<Option<f32>, LoadError> {
-    let Some(value) = file.metadata(key) else { return Ok(None) };
-    match file.float(key).map(|value| value as f32) {
-        Some(0.0) => Ok(None),
-        Some(scale) if scale.is_normal() && scale > 0.0 => Ok(Some(scale)),
-        _ => Err(LoadError::config(key, format!("{value:?} is no positive number"))),
+/// Most positions of a session. Models with two sets of factors for their rotations are computed
+/// with the short ones, which are for the original context.
+fn context(keys: &Keys<'_>) -> Result<usize, LoadError> {
+    let whole = keys.number("context_length", u64::MAX)?.min(MAX_CONTEXT as usize);
+    match keys.file.tensor("rope_factors_short.weight") {
+        None => Ok(whole),
+        Some(_) => {
+            Ok(keys.optional("rope.scaling.original_context_length", u64::MAX, whole)?.min(whole))
+        }
     }
 }
 
-/// GGML's name of a type, from candle's.
-fn quantisation_name(dtype: GgmlDType) -> String {
-    match dtype {
-        GgmlDType::Q4K => "Q4_K".to_owned(),
-        GgmlDType::Q5K => "Q5_K".to_owned(),
-        GgmlDType::Q6K => "Q6_K".to_owned(),
-        other => format!("{other:?}"),
-    }
+/// GGML's name of the type of the first layer's queries.
+fn quantisation(file: &GgufFile) -> Result<String, LoadError> {
+    let own = "blk.0.attn_q.weight";
+    file.tensor(own)
+        .or_else(|| file.tensor("blk.0.attn_qkv.weight"))
+        .map(|tensor| tensor.dtype.name().to_owned())
+        .ok_or_else(|| LoadError::TensorMissing { name: own.into() })
 }
 
 fn vocabulary(file: &GgufFile, hidden: usize) -> Result<usize, LoadError> {
@@ -233,24 +229,5 @@ fn vocabulary(file: &GgufFile, hidden: usize) -> Result<usize, LoadError> {
             found: embedding.shape.to_vec(),
             expected: vec![0, hidden],
         }),
-    }
-}
-
-fn rope_scale(file: &GgufFile, architecture: &str) -> Result<f64, LoadError> {
-    let key = format!("{architecture}.rope.scaling.type");
-    match file.string(&key) {
-        None | Some("none") => Ok(1.0),
-        Some("linear") => {
-            let factor = file.float(&format!("{architecture}.rope.scaling.factor")).unwrap_or(1.0);
-            if factor >= 1.0 {
-                Ok(factor)
-            } else {
-                Err(LoadError::config(&key, "its factor is below 1".into()))
-            }
-        }
-        Some(other) => Err(LoadError::config(
-            &key,
-            format!("`{other}` is not supported (none and linear are)"),
-        )),
     }
 }

@@ -14,11 +14,10 @@ pub enum LoadError {
         /// `general.architecture`.
         found: String,
     },
-    /// A tensor type that we have no kernel for, or rows that are not whole blocks of it.
+    /// A vector of a type that matrices have.
     #[error(
-        "tensor `{tensor}` is {found}, which is not supported; supported: F32, F16, BF16, Q8_0, \
-         Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K. Quantise the model again with one of them \
-         (llama-quantize)"
+        "tensor `{tensor}` is {found}, but vectors must be F32; quantise the model again with \
+         llama-quantize, which leaves them alone"
     )]
     Quantisation {
         /// The tensor.

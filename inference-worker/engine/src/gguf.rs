@@ -1,4 +1,4 @@
-//! GGUF files: opened, checked as a whole, then read by candle's parser.
+//! GGUF files: opened, checked as a whole, their metadata then read by candle's parser.
 //!
 //! A model file comes from strangers and may change while it is open. [`scan`] walks the header
 //! with bounds on everything before candle's parser, which is more trusting of lengths than we are,
@@ -13,7 +13,9 @@ mod parts;
 mod scan;
 mod source;
 pub mod tensor;
+mod tensor_type;
 
 pub use error::GgufError;
 pub use file::GgufFile;
 pub use tensor::TensorView;
+pub use tensor_type::TensorType;

@@ -55,12 +55,14 @@ pub mod model;
 
 pub mod sampler;
 
-// How fast all of it is.
+// How well and how fast all of it works.
+pub mod perplexity;
+
 pub mod speed;
 
 pub use cache::{KvCache, KvPool};
 pub use chat::{ChatMessage, ChatTemplate, GenerationPrompt, TemplateError};
-pub use config::{Experts, ModelConfig};
+pub use config::{Experts, ModelConfig, Rope, Scaling};
 pub use error::{ForwardError, LoadError};
 pub use gguf::{GgufError, GgufFile, TensorView};
 pub use mica_kernels::Isa;

@@ -30,7 +30,7 @@ use crate::{
     threads::{Pool, Threads},
 };
 use scratch::Scratch;
-use weights::Weights;
+use weights::{Rotations, Weights};
 
 /// What enters a step: one row per position.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,9 @@ pub enum Want {
     Nothing,
     /// The logits after the last row.
     LastLogits,
+    /// The logits after every row, for judging a text; the caller bounds the rows of a step by the
+    /// memory that their logits take.
+    EveryLogits,
 }
 
 /// What leaves a step.
@@ -56,7 +59,8 @@ pub enum Want {
 pub enum Output {
     /// Hidden states `[rows, hidden]`, for the next range.
     Hidden(Vec<f32>),
-    /// Logits `[vocabulary]` after the last row.
+    /// Logits `[vocabulary]` after the last row, or `[rows, vocabulary]` if those of every row were
+    /// wanted.
     Logits(Vec<f32>),
     /// Nothing was wanted.
     Nothing,
@@ -70,8 +74,7 @@ pub struct Model {
     config: ModelConfig,
     range: LayerRange,
     weights: Weights,
-    /// Rotations per position, `[rotated / 2]`.
-    frequencies: Vec<f64>,
+    rotations: Rotations,
     pool: Pool,
     kv_pool: KvPool,
     isa: Isa,
@@ -105,14 +108,14 @@ impl Model {
         }
         let pool = Pool::new(threads).map_err(LoadError::Threads)?;
         let weights = Weights::load(file, &config, range, &pool)?;
-        let frequencies = weights::frequencies(file, &config, &pool)?;
+        let rotations = weights::rotations(file, &config, &pool)?;
         // After the weights, so that the pool's share is of the memory that they leave.
         let kv_pool = KvPool::new(config.kv_heads, config.head_size);
         Ok(Self {
             config,
             range,
             weights,
-            frequencies,
+            rotations,
             pool,
             kv_pool,
             isa,

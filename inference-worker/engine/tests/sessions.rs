@@ -128,6 +128,30 @@ fn strangers_in_a_batch_change_nothing() {
 }
 
 #[test]
+fn the_logits_of_every_row_are_those_of_its_own_step() {
+    let model = model(Q8_0, range(0, 3), 2);
+    // Longer than what is computed at once, beside another session that wants its last row only.
+    let (first, second) = (tokens(150, 1), tokens(70, 2));
+    let stepped = |tokens: &[u32]| {
+        let script = Script { tokens: tokens.to_vec(), steps: vec![1; tokens.len()] };
+        alone(&model, &script)
+    };
+    let mut caches = [150, 70].map(|length| model.new_cache(length).expect("room"));
+    let [first_cache, second_cache] = &mut caches;
+    let mut items = [
+        BatchItem { cache: first_cache, input: Input::Tokens(&first), want: Want::EveryLogits },
+        BatchItem { cache: second_cache, input: Input::Tokens(&second), want: Want::LastLogits },
+    ];
+    let found: Vec<Vec<u32>> = model
+        .forward_batch(&mut items)
+        .into_iter()
+        .map(|outcome| bits(&outcome.expect("computed")))
+        .collect();
+    assert!(found[0] == stepped(&first).concat());
+    assert!(Some(&found[1]) == stepped(&second).last());
+}
+
+#[test]
 fn one_that_fails_fails_alone() {
     let later = model(Q8_0, range(1, 3), 2);
     let rows: Vec<f32> = (0..6 * HIDDEN_SIZE).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();

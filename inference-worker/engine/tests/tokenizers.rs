@@ -197,6 +197,35 @@ fn special_tokens_are_text_unless_asked_for_and_user_tokens_are_always_found() {
 }
 
 #[test]
+fn messages_of_an_answer_stay_apart_and_end_it_only_where_that_has_no_name_of_its_own() {
+    let names = ["<|end|>", "<|channel|>", "<|message|>", "<|return|>", "<|call|>"];
+    let with = |names: &[&str]| {
+        let mut writer = byte_level("gpt-4o", &[]);
+        for (key, value) in &mut writer.metadata {
+            match (key.as_str(), value) {
+                ("tokenizer.ggml.tokens", Meta::Texts(tokens)) => {
+                    tokens.extend(names.iter().map(|&name| name.to_owned()));
+                }
+                ("tokenizer.ggml.token_type", Meta::I32s(kinds)) => {
+                    kinds.resize(kinds.len() + names.len(), 3);
+                }
+                _ => {}
+            }
+        }
+        tokenizer(&writer).expect("tokenizer")
+    };
+    let first = 258;
+    let several = with(&names);
+    let ends: Vec<bool> = (first..first + 5).map(|id| several.is_end(id)).collect();
+    assert_eq!(ends, [false, false, false, true, true]);
+    assert!(with(&names[..3]).is_end(first), "without names of their own it is the end");
+    let ids = several.encode("<|channel|>final<|message|>Hi<|end|>", Special::Parse, Bos::Omit);
+    assert_eq!(several.decode(&ids.expect("encodes")), "<|channel|>final<|message|>Hi");
+    let content = several.encode("<|channel|>", Special::Text, Bos::Omit).expect("encodes");
+    assert!(!content.contains(&(first + 1)), "shown, and yet no message can write it");
+}
+
+#[test]
 fn characters_come_out_of_the_stream_whole() {
     let tokenizer = Tokenizer::from_gguf(&GgufFile::from_bytes(embedded::TINY_Q8_0).expect("file"))
         .expect("tokenizer");

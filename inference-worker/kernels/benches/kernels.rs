@@ -113,7 +113,7 @@ fn quantisation() {
 fn attention() {
     let (head_size, group, kv_heads) = (64, 8, 4);
     for (first_position, rows) in [(0, 128), (1920, 128), (127, 1), (2047, 1)] {
-        let shape = Shape { head_size, group, first_position, rows };
+        let shape = Shape { head_size, group, first_position, rows, window: None };
         let halves: Vec<u16> =
             floats((first_position + rows) * head_size).iter().map(|&x| f16::from_f32(x)).collect();
         let queries = floats(rows * group * head_size);
@@ -121,7 +121,9 @@ fn attention() {
         let tile = |t: usize| (&halves[t * TILE * head_size..], &halves[t * TILE * head_size..]);
         for isa in Isa::available() {
             let seconds = kv_heads as f64
-                * fastest(|| attend(isa, shape, 0.125, &queries, tile, &mut scratch, &mut out));
+                * fastest(|| {
+                    attend(isa, shape, 0.125, &[], &queries, tile, &mut scratch, &mut out)
+                });
             println!(
                 "attention {rows:>4} rows from {first_position:>5} {:<12} {:9.1} µs per layer",
                 isa.name(),

@@ -11,10 +11,17 @@
 //! out  = acc / l
 //! ```
 //!
+//! With a window a query sees only so many positions, its own the last of them; the others of a
+//! tile have `s = −∞` and are left out of `acc`, and tiles without any that it sees are passed
+//! over. With a sink, a score of the head's own that no position has, the state begins as
+//! `(sink, 1, 0)`.
+//!
 //! So a query's bytes depend on the positions up to its own alone, not on what else is in the step,
 //! and one tile can be repeated from a small state.
 
 mod together;
+
+use core::ops::Range;
 
 use crate::{Isa, LANES, TILE, dense, f16, isa::Operation, lanes::Lanes, math, reduce};
 use together::TOGETHER;
@@ -30,6 +37,8 @@ pub struct Shape {
     pub first_position: usize,
     /// Query rows; row `r` sees positions `0..=first_position + r`.
     pub rows: usize,
+    /// If given, a row sees only the last so many of them, at least 1.
+    pub window: Option<usize>,
 }
 
 impl Shape {
@@ -39,10 +48,20 @@ impl Shape {
         (2 * TILE + states) * self.head_size + 2 * states
     }
 
-    /// Number of a tile's positions, from `start` on, that a state (query row and head) sees.
-    const fn visible(&self, state: usize, start: usize) -> usize {
-        let seen = (self.first_position + state / self.group + 1).saturating_sub(start);
-        if seen < TILE { seen } else { TILE }
+    /// Which of a tile's positions, from `start` on, a state (query row and head) sees.
+    #[inline(always)]
+    fn visible(&self, state: usize, start: usize) -> Range<usize> {
+        let end = self.first_position + state / self.group + 1;
+        let first = self.window.map_or(0, |window| end.saturating_sub(window));
+        let within = |position: usize| position.saturating_sub(start).min(TILE);
+        within(first)..within(end)
+    }
+
+    /// The first position of the first tile that a row sees anything of.
+    fn first_tile(&self) -> usize {
+        let first =
+            self.window.map_or(0, |window| (self.first_position + 1).saturating_sub(window));
+        first / TILE * TILE
     }
 }
 
@@ -51,20 +70,23 @@ impl Shape {
 /// `queries` and `out`: `[rows, group, head_size]`, the queries already rotated. `tile(t)` gives
 /// the keys and the values of the positions from `64·t` on, each `[positions, head_size]` and at
 /// least as long as positions up to `first_position + rows` need. `scale` is usually
-/// `1/√head_size`. `scratch` may hold anything.
+/// `1/√head_size`. `sinks` are the heads' own scores, `[group]`, or empty where there are none.
+/// `scratch` may hold anything.
 ///
 /// # Panics
 /// If a slice is shorter than its shape says.
+#[expect(clippy::too_many_arguments, reason = "operands of one operation")]
 pub fn attend<'a>(
     isa: Isa,
     shape: Shape,
     scale: f32,
+    sinks: &[f32],
     queries: &[f32],
     tile: impl Fn(usize) -> (&'a [u16], &'a [u16]),
     scratch: &mut [f32],
     out: &mut [f32],
 ) {
-    let Shape { head_size, group, first_position, rows } = shape;
+    let Shape { head_size, group, first_position, rows, .. } = shape;
     let states = rows * group;
     // Fewer states are not worth turning the keys around, and the definition goes state by state.
     let together = isa != Isa::scalar() && states >= TOGETHER;
@@ -74,14 +96,20 @@ pub fn attend<'a>(
     let (transposed, rest) = rest.split_at_mut(padded * head_size);
     let (largest, total) = rest.split_at_mut(padded);
     let (queries, out) = (&queries[..states * head_size], &mut out[..states * head_size]);
-    largest.fill(f32::NEG_INFINITY);
-    total.fill(0.0);
+    if sinks.is_empty() {
+        largest.fill(f32::NEG_INFINITY);
+        total.fill(0.0);
+    } else {
+        let of_states = sinks[..group].iter().cycle().take(states);
+        largest.iter_mut().zip(of_states).for_each(|(largest, &sink)| *largest = sink);
+        total.fill(1.0);
+    }
     out.fill(0.0);
     if together {
         together::transpose_queries(queries, head_size, transposed);
     }
     let seen = first_position + rows;
-    for start in (0..seen).step_by(TILE) {
+    for start in (shape.first_tile()..seen).step_by(TILE) {
         let (keys, values) = tile(start / TILE);
         let length = (seen - start).min(TILE) * head_size;
         let (keys, values) = (&keys[..length], &values[..length]);
@@ -157,16 +185,19 @@ impl Tile<'_> {
         for (state, (query, out)) in
             queries.chunks_exact(head_size).zip(out.chunks_exact_mut(head_size)).enumerate()
         {
-            let count = self.shape.visible(state, self.start);
-            if count > 0 {
+            let Range { start: first, end: count } = self.shape.visible(state, self.start);
+            if first < count {
                 let mut weights = [0.0; TILE];
                 let weights = &mut weights[..count];
-                for (weight, key) in weights.iter_mut().zip(self.keys.chunks_exact(head_size)) {
+                weights[..first].fill(f32::NEG_INFINITY);
+                let keys = self.keys[first * head_size..].chunks_exact(head_size);
+                for (weight, key) in weights[first..].iter_mut().zip(keys) {
                     let [score] = dense::dots::<V, dense::F32, 1>(query, [key]);
                     *weight = score * self.scale;
                 }
                 let correction = softmax_step(weights, &mut largest[state], &mut total[state]);
-                accumulate::<V>(out, correction, weights, self.values);
+                let values = &self.values[first * head_size..];
+                accumulate::<V>(out, correction, &weights[first..], values);
             }
         }
     }
@@ -247,17 +278,59 @@ mod tests {
             };
             let (keys, values) = (halves(1), halves(2));
             let query: Vec<f32> = (0..head_size).map(|i| value(i, 3)).collect();
-            let shape = Shape { head_size, group: 1, first_position: positions - 1, rows: 1 };
+            let shape =
+                Shape { head_size, group: 1, first_position: positions - 1, rows: 1, window: None };
             let mut scratch = vec![f32::NAN; shape.scratch_len()];
             let mut out = vec![0.0; head_size];
             let tile = |t: usize| (&keys[t * TILE * head_size..], &values[t * TILE * head_size..]);
-            attend(Isa::best(), shape, 0.25, &query, tile, &mut scratch, &mut out);
+            attend(Isa::best(), shape, 0.25, &[], &query, tile, &mut scratch, &mut out);
             let wide = |halves: &[u16]| halves.iter().map(|&h| f16::to_f32(h)).collect::<Vec<_>>();
             for (ours, truth) in out.iter().zip(naive(&query, &wide(&keys), &wide(&values), 0.25)) {
                 assert!(
                     (f64::from(*ours) - truth).abs() < 1.0e-5,
                     "{head_size} {positions}: {ours} {truth}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_leaves_out_what_is_before_it_and_a_sink_is_one_score_more() {
+        let (size, positions, group) = (24, 200, 3);
+        let value =
+            |i: usize, salt: usize| (((i * 2_654_435_761 + salt) % 2001) as f32 - 1000.0) / 500.0;
+        let halves =
+            |salt| (0..positions * size).map(|i| f16::from_f32(value(i, salt))).collect::<Vec<_>>();
+        let (keys, values) = (halves(1), halves(2));
+        let wide = |halves: &[u16]| halves.iter().map(|&h| f16::to_f32(h)).collect::<Vec<_>>();
+        let tile = |t: usize| (&keys[t * TILE * size..], &values[t * TILE * size..]);
+        let sinks = [0.5, -3.0, 9.0];
+        for (window, first_position, rows) in
+            [(1, 0, 5), (7, 60, 9), (64, 63, 3), (100, 90, 110), (500, 130, 2)]
+        {
+            let shape =
+                Shape { head_size: size, group, first_position, rows, window: Some(window) };
+            let queries: Vec<f32> = (0..rows * group * size).map(|i| value(i, 3)).collect();
+            let mut scratch = vec![f32::NAN; shape.scratch_len()];
+            let mut out = vec![0.0; queries.len()];
+            attend(Isa::best(), shape, 0.25, &sinks, &queries, tile, &mut scratch, &mut out);
+            for (state, (query, out)) in
+                queries.chunks_exact(size).zip(out.chunks_exact(size)).enumerate()
+            {
+                let end = first_position + state / group + 1;
+                let seen = end.saturating_sub(window) * size..end * size;
+                // A position whose value is zero and whose score is the sink's.
+                let mut keys = wide(&keys[seen.clone()]);
+                let mut values = wide(&values[seen]);
+                let square: f32 = query.iter().map(|x| x * x).sum();
+                keys.extend(query.iter().map(|x| x * sinks[state % group] / (0.25 * square)));
+                values.extend(vec![0.0; size]);
+                for (ours, truth) in out.iter().zip(naive(query, &keys, &values, 0.25)) {
+                    assert!(
+                        (f64::from(*ours) - truth).abs() < 1.0e-5,
+                        "{window}, state {state}: {ours} {truth}"
+                    );
+                }
             }
         }
     }

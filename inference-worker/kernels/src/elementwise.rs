@@ -40,6 +40,24 @@ pub fn silu_mul(isa: Isa, gate: &mut [f32], up: &[f32]) {
     });
 }
 
+/// `gate[i] = gelu(gate[i]) · up[i]`: the gate of GeGLU.
+pub fn gelu_mul(isa: Isa, gate: &mut [f32], up: &[f32]) {
+    isa.run(|| {
+        for (gate, &up) in gate.iter_mut().zip(up) {
+            *gate = math::gelu(*gate) * up;
+        }
+    });
+}
+
+/// `gate[i] = clamped_swiglu(gate[i], up[i])`: see [`math::clamped_swiglu`].
+pub fn clamped_swiglu(isa: Isa, gate: &mut [f32], up: &[f32]) {
+    isa.run(|| {
+        for (gate, &up) in gate.iter_mut().zip(up) {
+            *gate = math::clamped_swiglu(*gate, up);
+        }
+    });
+}
+
 /// Whether no element is a NaN or an infinity.
 pub fn all_finite(isa: Isa, x: &[f32]) -> bool {
     isa.run(|| x.iter().fold(0, |worst, x| worst.max(x.to_bits() & 0x7fff_ffff)) < 0x7f80_0000)

@@ -37,6 +37,23 @@ pub fn silu(x: f32) -> f32 {
     x / (1.0 + exp(-x))
 }
 
+/// x·σ(√(8/π)·(x + 0.044715·x³)): GELU by its usual approximation, which is written with tanh
+/// elsewhere.
+#[inline(always)]
+pub fn gelu(x: f32) -> f32 {
+    x / (1.0 + exp(-x * (1.595_769 + 0.071_354_814 * (x * x))))
+}
+
+/// min(g, 7)·σ(1.702·min(g, 7)) · (u between −7 and 7, plus 1): the gated unit of gpt-oss.
+#[inline(always)]
+pub fn clamped_swiglu(gate: f32, up: f32) -> f32 {
+    // Comparisons that leave a NaN what it is.
+    let gate = if gate > 7.0 { 7.0 } else { gate };
+    let up = if up > 7.0 { 7.0 } else { up };
+    let up = if up < -7.0 { -7.0 } else { up };
+    gate / (1.0 + exp(-(gate * 1.702))) * (up + 1.0)
+}
+
 /// √x rounded to nearest even, as IEEE 754 demands of the instruction. Negative: NaN.
 pub fn sqrt(x: f32) -> f32 {
     if x.is_nan() || x < 0.0 {
@@ -161,6 +178,32 @@ mod tests {
         assert_eq!(silu(100.0), 100.0);
         assert!(silu(-100.0).abs() < 1.0e-30);
         assert!(silu(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn gelu_is_its_approximation_by_tanh() {
+        for step in -4000..4000 {
+            let x = step as f32 / 400.0;
+            let wide = f64::from(x);
+            let inner = (2.0 / std::f64::consts::PI).sqrt() * (wide + 0.044715 * wide.powi(3));
+            let truth = 0.5 * wide * (1.0 + inner.tanh());
+            assert!((f64::from(gelu(x)) - truth).abs() < 1.0e-6 * (1.0 + truth.abs()), "{x}");
+        }
+        assert!(gelu(f32::NAN).is_nan() && gelu(-100.0).abs() < 1.0e-30 && gelu(100.0) == 100.0);
+    }
+
+    #[test]
+    fn the_clamped_unit_has_its_limits() {
+        let silu_like = |g: f64| g / (1.0 + (-1.702 * g).exp());
+        for (gate, up, truth) in [
+            (1.5, 2.0, silu_like(1.5) * 3.0),
+            (100.0, 100.0, silu_like(7.0) * 8.0),
+            (-2.0, -100.0, silu_like(-2.0) * -6.0),
+        ] {
+            let found = f64::from(clamped_swiglu(gate, up));
+            assert!((found - truth).abs() < 1.0e-5, "{gate} {up}: {found} {truth}");
+        }
+        assert!(clamped_swiglu(f32::NAN, 1.0).is_nan() && clamped_swiglu(1.0, f32::NAN).is_nan());
     }
 
     #[test]

@@ -10,24 +10,32 @@
 //! * 5 bits: before them one quad of fifth bits; bit `c` of byte `j` belongs to column `4c + j`.
 //! * 6 bits: before them two quads of upper bits, for columns `0..16` and `16..32`; bits `2k` and
 //!   `2k + 1` of byte `j` belong to column `4k + j` of the half.
-//! * Q4_K, Q5_K: 3 quads of scales and minima ([`SixBits`]), then 8 blocks as above.
+//! * 2 bits: two such quads alone; 3 bits: a quad of third bits like that of fifth bits, then two.
+//! * Q4_K, Q5_K: 3 quads of scales and minima ([`record::SixBits`]), then 8 blocks as above.
 //! * Q6_K: 4 quads of signed scales; quad `q` has those of parts `4q, 4q+2, 4q+1, 4q+3`; then 8
-//!   blocks as above.
+//!   blocks as above. Q2_K: the same with a scale in the low and a minimum in the high half of each
+//!   byte.
+//! * Q3_K: 3 quads of unsigned scales ([`SixBits`], its minima for parts 8 to 15).
+//! * IQ4_XS: one quad and a second head of unsigned scales ([`record::FourAndTwo`]).
 //!
-//! Integers are stored unsigned, with the format's offset added, except those of Q8_0. In all that
-//! takes as many bytes as in the file. A group's heads come first, filled up to whole quads, then
+//! Integers are stored unsigned, with the format's offset added, except those of Q8_0; those of
+//! formats with a table as places in it. In all that takes as many bytes as in the file, and one
+//! more for a block of MXFP4. A group's heads come first, filled up to whole quads, then
 //! its quads, and the groups follow each other in one piece of memory. Rows that pad the last group
 //! are zeros and are never returned.
+
+pub(crate) mod record;
 
 use core::{ops::Range, slice};
 
 use crate::{
-    Activations, BLOCK, Columns, Isa, LANES, SUPER_BLOCK, WeightType,
+    Activations, BLOCK, Columns, Isa, LANES, WeightType,
     isa::Kind,
     matrix::RunParts,
     memory::{Fresh, Memory, Zeroed},
-    quant::{self, Block, PARTS, SuperBlock, unpack},
+    quant::{self, unpack},
 };
+use record::{block_of, pack, super_block_of};
 
 /// Bytes of four columns of 16 rows.
 #[derive(Clone, Copy, Debug)]
@@ -75,25 +83,51 @@ pub(crate) struct Layout {
     pub upper_quads: usize,
     /// Quads of 32 columns, those of upper bits included.
     pub block_quads: usize,
+    /// Bits of a stored integer.
+    pub bits: u8,
     /// By how much the stored integers are too large.
     pub offset: i8,
+    /// What they stand for, if it is not by an offset.
+    pub table: Option<&'static [i8; 16]>,
+    /// Whether there are minima: the second head.
+    pub minima: bool,
+    /// Whether every part of 16 columns has a scale of its own, or two share one.
+    pub scale_each_part: bool,
 }
 
 impl Layout {
     /// `None` for formats that are not quantised.
     pub const fn of(format: WeightType) -> Option<Self> {
-        let (heads, scale_quads, upper_quads, low_quads, offset) = match format {
+        // Heads, quads of scales, quads of upper bits, other quads, bits, offset.
+        let (heads, scale_quads, upper_quads, low_quads, bits, offset) = match format {
             WeightType::F32 | WeightType::F16 | WeightType::BF16 => return None,
-            WeightType::Q8_0 => (1, 0, 0, 8, 0),
-            WeightType::Q4_0 => (1, 0, 0, 4, 8),
-            WeightType::Q4_1 => (2, 0, 0, 4, 0),
-            WeightType::Q5_0 => (1, 0, 1, 4, 16),
-            WeightType::Q5_1 => (2, 0, 1, 4, 0),
-            WeightType::Q4_K => (2, 3, 0, 4, 0),
-            WeightType::Q5_K => (2, 3, 1, 4, 0),
-            WeightType::Q6_K => (1, 4, 2, 4, 32),
+            WeightType::Q8_0 => (1, 0, 0, 8, 8, 0),
+            WeightType::Q4_0 => (1, 0, 0, 4, 4, 8),
+            WeightType::Q4_1 => (2, 0, 0, 4, 4, 0),
+            WeightType::Q5_0 => (1, 0, 1, 4, 5, 16),
+            WeightType::Q5_1 => (2, 0, 1, 4, 5, 0),
+            WeightType::Q4_K => (2, 3, 0, 4, 4, 0),
+            WeightType::Q5_K => (2, 3, 1, 4, 5, 0),
+            WeightType::Q6_K => (1, 4, 2, 4, 6, 32),
+            WeightType::Q2_K => (2, 4, 0, 2, 2, 0),
+            WeightType::Q3_K => (1, 3, 1, 2, 3, 4),
+            WeightType::IQ4_NL | WeightType::MXFP4 => (1, 0, 0, 4, 4, 0),
+            WeightType::IQ4_XS => (2, 1, 0, 4, 4, 0),
         };
-        Some(Self { heads, scale_quads, upper_quads, block_quads: upper_quads + low_quads, offset })
+        Some(Self {
+            heads,
+            scale_quads,
+            upper_quads,
+            block_quads: upper_quads + low_quads,
+            bits,
+            offset,
+            table: quant::table(format),
+            minima: heads == 2 && !matches!(format, WeightType::IQ4_XS),
+            scale_each_part: matches!(
+                format,
+                WeightType::Q2_K | WeightType::Q3_K | WeightType::Q6_K
+            ),
+        })
     }
 
     /// Quads that hold the heads of so many blocks or super-blocks.
@@ -195,7 +229,8 @@ impl Packed {
             }
         } else {
             for ((heads, quads), out) in records.zip(out.as_chunks_mut().0) {
-                unpack::super_block_values(&super_block_of(layout, lane, heads, quads), out);
+                let block = super_block_of(self.format, layout, lane, heads, quads);
+                unpack::super_block_values(&block, out);
             }
         }
     }
@@ -243,211 +278,6 @@ impl Packed {
     }
 }
 
-/// Packs the bytes of a block or super-block of the file.
-#[inline]
-fn pack(
-    format: WeightType,
-    layout: Layout,
-    bytes: &[u8],
-    lane: usize,
-    heads: &mut [Head],
-    quads: &mut [Quad],
-) {
-    match format {
-        // The file has the same words, one after the other.
-        WeightType::Q8_0 | WeightType::Q4_0 | WeightType::Q4_1 => {
-            let (halves, words) = bytes.split_at(heads.len() * size_of::<u16>());
-            for (head, half) in heads.iter_mut().zip(halves.as_chunks().0) {
-                head[lane] = u16::from_le_bytes(*half);
-            }
-            for (quad, word) in quads.iter_mut().zip(words.as_chunks().0) {
-                quad.set(lane, *word);
-            }
-        }
-        _ if format.block_elements() == BLOCK => {
-            pack_block(layout, &unpack::block(format, bytes), lane, heads, quads)
-        }
-        _ => pack_super_block(layout, &unpack::super_block(format, bytes), lane, heads, quads),
-    }
-}
-
-fn pack_block(layout: Layout, block: &Block, lane: usize, heads: &mut [Head], quads: &mut [Quad]) {
-    heads[0][lane] = block.scale;
-    if let Some(minimum) = block.minimum {
-        heads[1][lane] = minimum;
-    }
-    pack_integers(layout, &block.integers, lane, quads);
-}
-
-fn pack_super_block(
-    layout: Layout,
-    block: &SuperBlock,
-    lane: usize,
-    heads: &mut [Head],
-    quads: &mut [Quad],
-) {
-    heads[0][lane] = block.scale;
-    let (scales, quads) = quads.split_at_mut(layout.scale_quads);
-    match &block.minimum {
-        Some((minimum, minima)) => {
-            heads[1][lane] = *minimum;
-            let six_bits = SixBits {
-                scales: core::array::from_fn(|i| block.scales[2 * i] as u8),
-                minima: core::array::from_fn(|i| minima[2 * i]),
-            };
-            for (quad, word) in scales.iter_mut().zip(six_bits.pack()) {
-                quad.set(lane, word.to_le_bytes());
-            }
-        }
-        None => {
-            for (quad, [a, b, c, d]) in scales.iter_mut().zip(block.scales.as_chunks::<4>().0) {
-                quad.set(lane, [a, c, b, d].map(|&scale| scale as u8));
-            }
-        }
-    }
-    for (quads, integers) in
-        quads.chunks_exact_mut(layout.block_quads).zip(block.integers.as_chunks::<BLOCK>().0)
-    {
-        pack_integers(layout, integers, lane, quads);
-    }
-}
-
-/// Packs 32 integers of 4, 5 or 6 bits.
-#[inline]
-fn pack_integers(layout: Layout, integers: &[i8; BLOCK], lane: usize, quads: &mut [Quad]) {
-    let raw = integers.map(|q| q.wrapping_add(layout.offset) as u8);
-    let (low, high) = raw.split_at(BLOCK / 2);
-    let (uppers, nibbles) = quads.split_at_mut(layout.upper_quads);
-    for (c, quad) in nibbles.iter_mut().enumerate() {
-        quad.set(lane, core::array::from_fn(|j| (low[4 * c + j] & 0x0f) | (high[4 * c + j] << 4)));
-    }
-    match uppers {
-        [fifth] => fifth.set(
-            lane,
-            core::array::from_fn(|j| {
-                (0..8).fold(0, |bits, c| bits | (((raw[4 * c + j] >> 4) & 1) << c))
-            }),
-        ),
-        _ => {
-            for (quad, raw) in uppers.iter_mut().zip([low, high]) {
-                quad.set(
-                    lane,
-                    core::array::from_fn(|j| {
-                        (0..4).fold(0, |bits, k| bits | ((raw[4 * k + j] >> 4) << (2 * k)))
-                    }),
-                );
-            }
-        }
-    }
-}
-
-/// Eight scales and eight minima of 6 bits, in three words of one lane.
-///
-/// Every word is two halves of 16 bits, the lower one for even, the upper one for odd blocks.
-/// Halves have, from bit 0 on: word 0 scales 0/1, scales 2/3, lower 4 bits of minima 4/5; word 1
-/// scales 4/5, scales 6/7, lower 4 bits of minima 6/7; word 2 minima 0/1, minima 2/3, upper 2 bits
-/// of minima 4/5, upper 2 bits of minima 6/7. So one shift and one mask give two of a kind.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct SixBits {
-    pub scales: [u8; 8],
-    pub minima: [u8; 8],
-}
-
-impl SixBits {
-    fn pack(&self) -> [u32; 3] {
-        let two = |values: &[u8; 8], pair: usize| {
-            u32::from(values[2 * pair]) | u32::from(values[2 * pair + 1]) << 16
-        };
-        let (scale, minimum) = (|pair| two(&self.scales, pair), |pair| two(&self.minima, pair));
-        let lower = |pair| minimum(pair) & 0x000f_000f;
-        let upper = |pair| (minimum(pair) >> 4) & 0x0003_0003;
-        [
-            scale(0) | scale(1) << 6 | lower(2) << 12,
-            scale(2) | scale(3) << 6 | lower(3) << 12,
-            minimum(0) | minimum(1) << 6 | upper(2) << 12 | upper(3) << 14,
-        ]
-    }
-
-    fn unpack(words: [u32; 3]) -> Self {
-        let [a, b, c] = words;
-        let six = |word: u32| word & 0x003f_003f;
-        let four =
-            |word: u32, upper: u32| ((word >> 12) & 0x000f_000f) | ((upper & 0x0003_0003) << 4);
-        let scales = [six(a), six(a >> 6), six(b), six(b >> 6)];
-        let minima = [six(c), six(c >> 6), four(a, c >> 12), four(b, c >> 14)];
-        let value = |pairs: [u32; 4], i: usize| (pairs[i / 2] >> (16 * (i % 2))) as u8;
-        Self {
-            scales: core::array::from_fn(|i| value(scales, i)),
-            minima: core::array::from_fn(|i| value(minima, i)),
-        }
-    }
-}
-
-/// The inverse of [`pack`], for blocks of 32.
-fn block_of(
-    format: WeightType,
-    layout: Layout,
-    lane: usize,
-    heads: &[Head],
-    quads: &[Quad],
-) -> Block {
-    let integers = if format == WeightType::Q8_0 {
-        core::array::from_fn(|i| quads[i / 4].lane(lane)[i % 4] as i8)
-    } else {
-        integers_of(layout, lane, quads)
-    };
-    Block { scale: heads[0][lane], minimum: heads.get(1).map(|minima| minima[lane]), integers }
-}
-
-/// The inverse of [`pack`], for super-blocks.
-fn super_block_of(layout: Layout, lane: usize, heads: &[Head], quads: &[Quad]) -> SuperBlock {
-    let (scale_quads, quads) = quads.split_at(layout.scale_quads);
-    let mut integers = [0; SUPER_BLOCK];
-    for (integers, quads) in
-        integers.as_chunks_mut::<BLOCK>().0.iter_mut().zip(quads.chunks_exact(layout.block_quads))
-    {
-        *integers = integers_of(layout, lane, quads);
-    }
-    let scale = heads[0][lane];
-    match heads.get(1) {
-        Some(minima) => {
-            let six_bits = SixBits::unpack(core::array::from_fn(|word| {
-                u32::from_le_bytes(scale_quads[word].lane(lane))
-            }));
-            SuperBlock {
-                scale,
-                scales: core::array::from_fn(|i| six_bits.scales[i / 2] as i8),
-                minimum: Some((minima[lane], core::array::from_fn(|i| six_bits.minima[i / 2]))),
-                integers,
-            }
-        }
-        None => {
-            let mut scales = [0; PARTS];
-            for (scales, quad) in scales.as_chunks_mut::<4>().0.iter_mut().zip(scale_quads) {
-                let [a, c, b, d] = quad.lane(lane);
-                *scales = [a, b, c, d].map(|scale| scale as i8);
-            }
-            SuperBlock { scale, scales, minimum: None, integers }
-        }
-    }
-}
-
-/// The inverse of [`pack_integers`].
-fn integers_of(layout: Layout, lane: usize, quads: &[Quad]) -> [i8; BLOCK] {
-    let (uppers, nibbles) = quads.split_at(layout.upper_quads);
-    core::array::from_fn(|i| {
-        let (half, within) = (i / (BLOCK / 2), i % (BLOCK / 2));
-        let (quad, j) = (within / 4, within % 4);
-        let nibble = (nibbles[quad].lane(lane)[j] >> (4 * half)) & 0x0f;
-        let upper = match uppers {
-            [] => 0,
-            [fifth] => (fifth.lane(lane)[j] >> (i / 4)) & 1,
-            _ => (uppers[half].lane(lane)[j] >> (2 * quad)) & 3,
-        };
-        (nibble | upper << 4).wrapping_sub(layout.offset as u8) as i8
-    })
-}
-
 /// Input rows that the scalar code serves with one pass over the weights.
 const SCALAR_ROWS: usize = 8;
 
@@ -476,7 +306,7 @@ fn scalar_group(
                         sums[lane] = quant::add_block(sums[lane], &weights, &x, x_scale);
                     }
                 } else {
-                    let weights = super_block_of(layout, lane, heads, quads);
+                    let weights = super_block_of(format, layout, lane, heads, quads);
                     for (sums, row) in sums.iter_mut().zip(rows.clone()) {
                         let (x, x_scale) = x.super_block(row, index);
                         sums[lane] = quant::add_super_block(sums[lane], &weights, &x, x_scale);
@@ -493,34 +323,15 @@ fn scalar_group(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn packing_loses_nothing(bytes in prop::collection::vec(any::<u8>(), 210), lane in 0usize..LANES) {
-            for format in WeightType::ALL {
-                let Some(layout) = Layout::of(format) else { continue };
-                let (mut heads, mut quads) = ([[0u16; LANES]; 2], vec![Quad([0; 64]); layout.quads(format)]);
-                let heads = &mut heads[..layout.heads];
-                let bytes = &bytes[..format.block_bytes()];
-                pack(format, layout, bytes, lane, heads, &mut quads);
-                if format.block_elements() == BLOCK {
-                    prop_assert_eq!(block_of(format, layout, lane, heads, &quads), unpack::block(format, bytes));
-                } else {
-                    prop_assert_eq!(super_block_of(layout, lane, heads, &quads), unpack::super_block(format, bytes));
-                }
-                prop_assert!(quads.iter().all(|quad| (0..LANES).all(|other| other == lane || quad.lane(other) == [0; 4])));
-            }
-        }
-    }
 
     #[test]
     fn packed_matrices_are_as_large_as_in_the_file() {
         for format in WeightType::ALL {
             if let Some(layout) = Layout::of(format) {
+                let more = usize::from(format == WeightType::MXFP4);
                 assert_eq!(
                     layout.heads * 2 + layout.quads(format) * 4,
-                    format.block_bytes(),
+                    format.block_bytes() + more,
                     "{}",
                     format.name()
                 );

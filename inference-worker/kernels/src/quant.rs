@@ -13,9 +13,10 @@
 //!                  msum = Σ_p minima[p]·Σ q_x over part p                   sum −= (m_w·d_x)·msum           likewise
 //! ```
 //!
-//! A part is 16 elements (formats with 8 scales use each for two parts). With `|q_x| ≤ 127` the
-//! largest integers are 256·128·32·127 < 2²⁷ (Q6_K), so i32 never overflows; kernels that add the
-//! offset of unsigned weights later stay below 2²⁸.
+//! A part is 16 elements (formats with 8 scales use each for two parts). `q_w` is what is stored
+//! less an offset, or what a table of 16 integers has at that place. With `|q_x| ≤ 127` the largest
+//! integers are 256·128·32·127 < 2²⁷ (Q6_K, and IQ4_XS with 256·32·127·127), so i32 never
+//! overflows; kernels that add the offset of unsigned weights later stay below 2²⁸.
 
 pub mod unpack;
 
@@ -30,11 +31,55 @@ pub const PARTS: usize = SUPER_BLOCK / PART;
 /// overflow.
 const NEGLIGIBLE: f32 = 1.0e-30;
 
+/// The integers of IQ4_NL and IQ4_XS, by what is stored: nearer to each other around 0, as weights
+/// are.
+const NEAR_ZERO: [i8; 16] =
+    [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+
+/// Twice the numbers of MXFP4, by what is stored: sign, two bits of exponent and one of mantissa.
+const E2M1: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+
+/// What the integers of a format are by what is stored, for formats where it is no offset.
+pub(crate) const fn table(format: WeightType) -> Option<&'static [i8; 16]> {
+    match format {
+        WeightType::IQ4_NL | WeightType::IQ4_XS => Some(&NEAR_ZERO),
+        WeightType::MXFP4 => Some(&E2M1),
+        _ => None,
+    }
+}
+
+/// Bits of the scale of a block of 32.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scale {
+    /// Half precision.
+    F16(u16),
+    /// bfloat16, for the powers of two of MXFP4.
+    BF16(u16),
+}
+
+impl Scale {
+    /// Its value.
+    #[inline(always)]
+    pub fn value(self) -> f32 {
+        match self {
+            Self::F16(bits) => f16::to_f32(bits),
+            Self::BF16(bits) => f16::from_bf16(bits),
+        }
+    }
+
+    /// Its bits.
+    pub const fn bits(self) -> u16 {
+        match self {
+            Self::F16(bits) | Self::BF16(bits) => bits,
+        }
+    }
+}
+
 /// Weights of a block of 32.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Block {
-    /// f16 bits of the scale.
-    pub scale: u16,
+    /// The scale.
+    pub scale: Scale,
     /// f16 bits of the minimum, in formats that have one.
     pub minimum: Option<u16>,
     /// The integers, their offset taken off.
@@ -90,8 +135,7 @@ pub fn quantize_block<const N: usize>(x: &[f32; N], quants: &mut [i8; N]) -> f32
 /// `sum` after one more block: see the head of this module.
 #[inline(always)]
 pub(crate) fn add_block(sum: f32, weights: &Block, x: &[i8; BLOCK], x_scale: f32) -> f32 {
-    let sum =
-        sum + (f16::to_f32(weights.scale) * x_scale) * integer_dot(&weights.integers, x) as f32;
+    let sum = sum + (weights.scale.value() * x_scale) * integer_dot(&weights.integers, x) as f32;
     match weights.minimum {
         Some(minimum) => sum + (f16::to_f32(minimum) * x_scale) * integer_sum(x) as f32,
         None => sum,

@@ -9,7 +9,7 @@
 /// Runs `$blocks` or `$super_blocks` with the constant `$kind` of a format.
 macro_rules! with_kind {
     ($format:expr, $kind:ident => $blocks:expr, $super_blocks:expr) => {
-        with_kind!(@ $format, $kind, $blocks, [Q8_0, Q4_0, Q4_1, Q5_0, Q5_1], $super_blocks, [Q4_K, Q5_K, Q6_K])
+        with_kind!(@ $format, $kind, $blocks, [Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, MXFP4], $super_blocks, [Q4_K, Q5_K, Q6_K, Q2_K, Q3_K, IQ4_XS])
     };
     (@ $format:expr, $kind:ident, $blocks:expr, [$($block:ident),*], $super_blocks:expr, [$($super_block:ident),*]) => {
         match $format {

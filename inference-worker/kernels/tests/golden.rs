@@ -40,13 +40,11 @@ fn blocks(n: u32, bytes: u32) -> Vec<u8> {
 fn weights(format: WeightType, n: usize) -> Vec<u8> {
     let byte = |i: usize| ((i as u32).wrapping_mul(2_246_822_519) >> 13) as u8;
     let mut bytes: Vec<u8> = (0..n * format.block_bytes()).map(byte).collect();
-    let scales: &[usize] = match format {
-        WeightType::Q6_K => &[208],
-        WeightType::Q5_0 => &[0],
-        _ => &[0, 2],
-    };
     for (index, block) in bytes.chunks_exact_mut(format.block_bytes()).enumerate() {
-        for &at in scales {
+        if format == WeightType::MXFP4 {
+            block[0] = 100 + block[0] % 40;
+        }
+        for &at in format.halves() {
             let scale = f16::from_f32((f32::from(byte(index + at)) - 100.0) / 4096.0);
             block[at..at + 2].copy_from_slice(&scale.to_le_bytes());
         }
@@ -109,6 +107,23 @@ fn outputs(isa: Isa) -> Vec<(&'static str, String)> {
     }
     all.push(("embeddings", hash(&embedded)));
 
+    let mut others = Vec::new();
+    for format in [
+        WeightType::Q2_K,
+        WeightType::Q3_K,
+        WeightType::IQ4_NL,
+        WeightType::IQ4_XS,
+        WeightType::MXFP4,
+    ] {
+        let bytes = weights(format, 37 * 768 / format.block_elements());
+        let matrix = Matrix::new(format, rows, 768, &bytes).expect("shape fits");
+        all.push((format.name(), hash(&product(isa, &matrix, &wide))));
+        let mut row = vec![0.0; 768];
+        embedding::row(format, &bytes[..format.row_bytes(768).expect("whole blocks")], &mut row);
+        others.extend(row);
+    }
+    all.push(("other embeddings", hash(&others)));
+
     let mut row = vec![0.0; columns];
     embedding::row(WeightType::Q8_0, &q8[..340], &mut row);
     let mut other = vec![0.0; columns];
@@ -119,6 +134,7 @@ fn outputs(isa: Isa) -> Vec<(&'static str, String)> {
     norm::rms_norm(isa, &x, &floats(960, 3), 1e-5, &mut normed);
     all.push(("rms_norm", hash(&normed)));
     let mut gate = x.iter().map(|x| x * 40.0).collect::<Vec<_>>();
+    let gate_inputs = x.iter().map(|x| x * 6.0).collect::<Vec<_>>();
     elementwise::silu_mul(isa, &mut gate, &normed);
     all.push(("silu_mul", hash(&gate)));
     let mut soft = x.clone();
@@ -133,15 +149,23 @@ fn outputs(isa: Isa) -> Vec<(&'static str, String)> {
     rope::rotate(isa, &mut turned, 40, &cos, &sin);
     all.push(("rope", hash(&[cos, sin, turned].concat())));
 
-    let shape = Shape { head_size: 40, group: 3, first_position: 150, rows: 8 };
+    let mut shape = Shape { head_size: 40, group: 3, first_position: 150, rows: 8, window: None };
     let halves =
         |salt| floats(158 * 40, salt).iter().map(|&x| f16::from_f32(x)).collect::<Vec<_>>();
     let mut scratch = vec![0.0; shape.scratch_len()];
     let mut attended = vec![0.0; 960];
     let (keys, values) = (halves(4), halves(5));
     let tile = |t: usize| (&keys[t * 64 * 40..], &values[t * 64 * 40..]);
-    attend(isa, shape, 0.158, &x, tile, &mut scratch, &mut attended);
+    attend(isa, shape, 0.158, &[], &x, tile, &mut scratch, &mut attended);
     all.push(("attention", hash(&attended)));
+    shape.window = Some(70);
+    attend(isa, shape, 0.158, &[0.5, -1.0, 2.0], &x, tile, &mut scratch, &mut attended);
+    all.push(("attention in a window with sinks", hash(&attended)));
+    let (mut gelu, mut clamped) = (gate_inputs.clone(), gate_inputs);
+    elementwise::gelu_mul(isa, &mut gelu, &normed);
+    elementwise::clamped_swiglu(isa, &mut clamped, &normed);
+    all.push(("gelu_mul", hash(&gelu)));
+    all.push(("clamped_swiglu", hash(&clamped)));
     all
 }
 
@@ -155,7 +179,7 @@ fn outputs_have_the_stored_hashes_on_every_instruction_set() {
     }
 }
 
-const STORED: [(&str, &str); 19] = [
+const STORED: [(&str, &str); 28] = [
     ("f32", "fe85ba99b7d6e020"),
     ("f16", "48159272aab1bfbc"),
     ("q8_0", "65f1f7efa7cfc037"),
@@ -168,6 +192,12 @@ const STORED: [(&str, &str); 19] = [
     ("Q5_K", "3e789b86220ba58a"),
     ("Q6_K", "076132a92ea9db8a"),
     ("embeddings", "f8386a910f7cb30c"),
+    ("Q2_K", "eb70c1bf3f70eecb"),
+    ("Q3_K", "413d5e55ca35292c"),
+    ("IQ4_NL", "7ab6d587eac3c19d"),
+    ("IQ4_XS", "c78ab6d4f56e1797"),
+    ("MXFP4", "dd9abd13b5b1e30a"),
+    ("other embeddings", "de1ad68e32e67548"),
     ("embedding", "8bc32d0c00b326e4"),
     ("rms_norm", "baaaf1e20b5e6592"),
     ("silu_mul", "2cd7e58e6c621089"),
@@ -175,4 +205,7 @@ const STORED: [(&str, &str); 19] = [
     ("exp", "62bdc47551529923"),
     ("rope", "d60894e12db344b7"),
     ("attention", "778f60e0c4173a04"),
+    ("attention in a window with sinks", "d51a99803400d630"),
+    ("gelu_mul", "9aab6e19252d99e3"),
+    ("clamped_swiglu", "87cc73df49f2ec29"),
 ];

@@ -58,6 +58,8 @@ pub enum Command {
     Generate(Box<commands::generate::GenerateArgs>),
     /// Turns text into token ids.
     Tokenize(commands::tokenize::TokenizeArgs),
+    /// Measures how well a model predicts a text.
+    Perplexity(commands::perplexity::PerplexityArgs),
     /// Measures prefill and decoding on this machine.
     Bench(commands::bench::BenchArgs),
     /// Prints a completion script for a shell.

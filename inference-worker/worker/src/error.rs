@@ -6,8 +6,8 @@ use crate::{
     commands::{
         backup::BackupError, bench::BenchError, config::ConfigCommandError, doctor::DoctorError,
         generate::GenerateError, hand_over::HandOverError, init::InitError, life::LifeError,
-        logs::LogsError, market::MarketError, model::ModelsError, run::RunError,
-        status::StatusError, tokenize::TokenizeError, watch::WatchError,
+        logs::LogsError, market::MarketError, model::ModelsError, perplexity::PerplexityError,
+        run::RunError, status::StatusError, tokenize::TokenizeError, watch::WatchError,
     },
     data_dir::FolderError,
 };
@@ -67,6 +67,9 @@ pub enum Error {
     /// `tokenize`.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
+    /// `perplexity`.
+    #[error(transparent)]
+    Perplexity(#[from] PerplexityError),
     /// `bench`.
     #[error(transparent)]
     Bench(#[from] BenchError),

@@ -38,8 +38,8 @@ use clap::CommandFactory;
 
 use cli::{Cli, Command};
 use commands::{
-    backup, bench, completions, doctor, generate, hand_over, init, life, logs, market, status,
-    tokenize, watch,
+    backup, bench, completions, doctor, generate, hand_over, init, life, logs, market, perplexity,
+    status, tokenize, watch,
 };
 use data_dir::DataDir;
 pub use error::Error;
@@ -70,6 +70,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Model(args) => runtime()?.block_on(commands::model::run(args, &folder))?,
         Command::Generate(args) => generate::run(&args)?,
         Command::Tokenize(args) => tokenize::run(&args)?,
+        Command::Perplexity(args) => perplexity::run(&args)?,
         Command::Bench(args) => bench::run(&args)?,
         Command::Completions(args) => {
             completions::run(&args, Cli::command()).map_err(Error::Completions)?

@@ -1,12 +1,10 @@
 //! Granite 3, mixture of experts: Granite with a router in every block.
 
-use super::{Architecture, Biases, FeedForward, HeadNorms, Pairs, Scales};
+use super::{Architecture, FeedForward, PLAIN, Scales};
 
 pub(super) const GRANITEMOE: Architecture = Architecture {
     name: "granitemoe",
-    pairs: Pairs::Neighbours,
-    biases: Biases::None,
-    head_norms: HeadNorms::None,
-    feed_forward: FeedForward::Experts,
+    feed_forward: FeedForward::Experts { width: "feed_forward_length" },
     scales: Scales::InMetadata,
+    ..PLAIN
 };

@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     collections::HashMap,
     io::Cursor,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -55,7 +56,11 @@ impl GgufFile {
                     let (found, limit) = (source.size(), MAX_HEADER_BYTES as u64);
                     return Err(GgufError::TooLarge { part: "the header".into(), found, limit });
                 }
-                walked => return Self::new(walked?.place(source.size())?, parse(&header)?, source),
+                walked => {
+                    let walked = walked?;
+                    let metadata = parse(&header[..walked.metadata_end])?;
+                    return Self::new(walked.place(source.size())?, metadata, source);
+                }
             }
         }
     }
@@ -67,9 +72,10 @@ impl GgufFile {
     pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>) -> Result<Self, GgufError> {
         let bytes = bytes.into();
         let size = bytes.len() as u64;
-        let spans = scan::walk(&bytes, size)?.place(size)?;
-        let content = parse(&bytes)?;
-        Self::new(spans, content, Source::Memory(bytes)).and_then(parts::refuse)
+        let walked = scan::walk(&bytes, size)?;
+        let metadata = parse(&bytes[..walked.metadata_end])?;
+        let spans = walked.place(size)?;
+        Self::new(spans, metadata, Source::Memory(bytes)).and_then(parts::refuse)
     }
 
     /// A model of which the head is here ([`GgufFile::head`]) and each tensor lies, or may come to
@@ -83,8 +89,10 @@ impl GgufFile {
         mut file_of: impl FnMut(usize) -> PathBuf,
     ) -> Result<Self, GgufError> {
         // Nothing follows the head, so that nothing can be cut off there.
-        let spans = scan::walk(head, head.len() as u64)?.place(u64::MAX)?;
-        let mut file = Self::new(spans, parse(head)?, Source::Memory(Cow::Borrowed(&[])))?;
+        let walked = scan::walk(head, head.len() as u64)?;
+        let metadata = parse(&head[..walked.metadata_end])?;
+        let nothing = Source::Memory(Cow::Borrowed(&[]));
+        let mut file = Self::new(walked.place(u64::MAX)?, metadata, nothing)?;
         let apart = |(number, tensor): (usize, &mut Described)| {
             (tensor.part, tensor.start) = (number, 0);
             Source::Apart { path: file_of(number), size: tensor.bytes as u64 }
@@ -107,9 +115,10 @@ impl GgufFile {
         match scan::walk(beginning, size) {
             Err(GgufError::Truncated { .. }) if !is_all => Ok(None),
             walked => {
-                let (spans, content) = (walked?.place(size)?, parse(beginning)?);
+                let walked = walked?;
+                let metadata = parse(&beginning[..walked.metadata_end])?;
                 let nothing = Source::Memory(Cow::Borrowed(&[]));
-                Self::new(spans, content, nothing).and_then(parts::refuse).map(Some)
+                Self::new(walked.place(size)?, metadata, nothing).and_then(parts::refuse).map(Some)
             }
         }
     }
@@ -143,32 +152,16 @@ impl GgufFile {
 
     fn new(
         spans: Vec<scan::TensorSpan>,
-        mut content: Content,
+        metadata: HashMap<String, Value>,
         source: Source,
     ) -> Result<Self, GgufError> {
         let mut tensors = Vec::with_capacity(spans.len());
         let mut by_name = HashMap::with_capacity(spans.len());
-        for span in spans {
-            // The parser saw the same bytes as the scan; a tensor that only one of them found would
-            // be a bug of either.
-            let described =
-                content.tensor_infos.remove(&span.name).ok_or_else(|| GgufError::Malformed {
-                    part: format!("tensor `{}`", span.name),
-                    reason: "the parser does not see it".into(),
-                })?;
-            by_name.insert(span.name.clone(), tensors.len());
-            let (dtype, shape) = (described.ggml_dtype, described.shape.into_dims());
-            tensors.push(Described {
-                name: span.name,
-                dtype,
-                kind: span.kind,
-                shape,
-                part: 0,
-                start: span.start,
-                bytes: span.bytes,
-            });
+        for scan::TensorSpan { name, dtype, shape, start, bytes } in spans {
+            by_name.insert(name.clone(), tensors.len());
+            tensors.push(Described { name, dtype, shape, part: 0, start, bytes });
         }
-        Ok(Self { sources: vec![source], metadata: content.metadata, tensors, by_name })
+        Ok(Self { sources: vec![source], metadata, tensors, by_name })
     }
 
     /// Whether the file on disk is still the one that was opened, as far as its size and time of
@@ -262,7 +255,15 @@ impl GgufFile {
     }
 }
 
-/// Runs candle's parser over a header that passed the scan.
-fn parse(header: &[u8]) -> Result<Content, GgufError> {
-    Content::read(&mut Cursor::new(header)).map_err(GgufError::Parser)
+/// Where a header has the number of its tensors.
+const TENSOR_COUNT: Range<usize> = 8..16;
+
+/// Runs candle's parser over the metadata of a header that passed the scan. It is told that there
+/// are no tensors: it knows fewer types than we do.
+fn parse(metadata: &[u8]) -> Result<HashMap<String, Value>, GgufError> {
+    let mut metadata = metadata.to_vec();
+    metadata[TENSOR_COUNT].fill(0);
+    Content::read(&mut Cursor::new(metadata))
+        .map(|content| content.metadata)
+        .map_err(GgufError::Parser)
 }

@@ -40,7 +40,7 @@ impl GgufFile {
             number(&mut out, tensor.shape.len() as u32);
             // The file's order is columns first.
             tensor.shape.iter().rev().for_each(|&dimension| long(&mut out, dimension as u64));
-            number(&mut out, tensor.kind);
+            number(&mut out, tensor.dtype.number());
             long(&mut out, offset);
             let end = offset.saturating_add(tensor.size_bytes() as u64);
             offset = end.checked_next_multiple_of(ALIGNMENT).unwrap_or(end);

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::GgufError;
+use super::{GgufError, TensorType};
 
 /// Most metadata entries.
 const MAX_ENTRIES: u64 = 4096;
@@ -25,20 +25,23 @@ const DEFAULT_ALIGNMENT: u64 = 32;
 const TYPE_STRING: u32 = 8;
 const TYPE_ARRAY: u32 = 9;
 
-/// Where a tensor's bytes lie in the file.
+/// What a tensor is and where its bytes lie in the file.
 #[derive(Debug, Clone)]
 pub(super) struct TensorSpan {
     pub name: String,
-    /// GGML's number of its type.
-    pub kind: u32,
+    pub dtype: TensorType,
+    /// Rows first.
+    pub shape: Vec<usize>,
     pub start: u64,
     pub bytes: usize,
 }
 
-/// What the description of a tensor says, before it is compared with the size of the file.
-struct Stated<'a> {
+/// What the header says of a tensor.
+struct Described<'a> {
     name: &'a str,
-    kind: u32,
+    dtype: TensorType,
+    /// Rows first.
+    shape: Vec<usize>,
     offset: u64,
     bytes: u64,
 }
@@ -93,8 +96,10 @@ impl<'a> Cursor<'a> {
 
 /// What the header says, before it is compared with the size of the file.
 pub(super) struct Header<'a> {
-    /// Every tensor, in the file's order.
-    tensors: Vec<Stated<'a>>,
+    /// In the file's order.
+    tensors: Vec<Described<'a>>,
+    /// Where the metadata ends.
+    pub metadata_end: usize,
     /// Where tensor data begins.
     base: u64,
 }
@@ -114,19 +119,20 @@ pub(super) fn walk(bytes: &[u8], size: u64) -> Result<Header<'_>, GgufError> {
     let tensors = cursor.count(MAX_TENSORS, &|| "the number of tensors".into())?;
     let entries = cursor.count(MAX_ENTRIES, &|| "the number of metadata entries".into())?;
     let alignment = scan_metadata(&mut cursor, entries)?;
+    let metadata_end = cursor.at;
     let tensors = scan_tensors(&mut cursor, tensors, alignment)?;
-    Ok(Header { tensors, base: (cursor.at as u64).next_multiple_of(alignment) })
+    Ok(Header { tensors, metadata_end, base: (cursor.at as u64).next_multiple_of(alignment) })
 }
 
 impl Header<'_> {
     /// Finds the tensors in a file of `size` bytes: all inside it, none over another.
     pub(super) fn place(self, size: u64) -> Result<Vec<TensorSpan>, GgufError> {
-        let place = |Stated { name, kind, offset, bytes }: Stated<'_>| {
+        let place = |Described { name, dtype, shape, offset, bytes }: Described<'_>| {
             let start = self.base.checked_add(offset);
             let end = start.and_then(|start| start.checked_add(bytes)).filter(|&end| end <= size);
             match (start, end, usize::try_from(bytes)) {
                 (Some(start), Some(_), Ok(bytes)) => {
-                    Ok(TensorSpan { name: name.to_owned(), kind, start, bytes })
+                    Ok(TensorSpan { name: name.to_owned(), dtype, shape, start, bytes })
                 }
                 _ => {
                     Err(GgufError::Truncated { size, part: format!("the data of tensor `{name}`") })
@@ -237,34 +243,13 @@ fn skip_array(
     }
 }
 
-/// Elements and bytes of one block of a tensor type that candle knows.
-fn block_of(kind: u32) -> Option<(u64, u64)> {
-    Some(match kind {
-        0 => (1, 4),
-        1 | 30 => (1, 2),
-        2 => (32, 18),
-        3 => (32, 20),
-        6 => (32, 22),
-        7 => (32, 24),
-        8 => (32, 34),
-        9 => (32, 36),
-        10 => (256, 84),
-        11 => (256, 110),
-        12 => (256, 144),
-        13 => (256, 176),
-        14 => (256, 210),
-        15 => (256, 292),
-        _ => return None,
-    })
-}
-
 /// Walks the descriptions of the tensors.
 fn scan_tensors<'a>(
     cursor: &mut Cursor<'a>,
     tensors: u64,
     alignment: u64,
-) -> Result<Vec<Stated<'a>>, GgufError> {
-    let mut spans = Vec::new();
+) -> Result<Vec<Described<'a>>, GgufError> {
+    let mut found = Vec::new();
     let mut names = HashSet::new();
     for index in 0..tensors {
         let name = cursor.name(&|| format!("the name of tensor {index}"))?;
@@ -280,23 +265,31 @@ fn scan_tensors<'a>(
             )));
         }
         let mut elements = 1u64;
-        let mut row = None;
+        let mut shape = Vec::new();
         for _ in 0..dimensions {
             let dimension = cursor.u64(&part)?;
-            row.get_or_insert(dimension);
             let product = elements.checked_mul(dimension).filter(|&product| product > 0);
-            elements = product.ok_or_else(|| {
-                malformed(format!("a dimension of {dimension} makes its size zero or too large"))
-            })?;
+            let size = usize::try_from(dimension).ok();
+            let (Some(product), Some(size)) = (product, size) else {
+                return Err(malformed(format!(
+                    "a dimension of {dimension} makes its size zero or too large"
+                )));
+            };
+            elements = product;
+            // The file has columns first.
+            shape.insert(0, size);
         }
-        let kind = cursor.u32(&part)?;
-        let (block, block_bytes) = block_of(kind).ok_or_else(|| {
+        let number = cursor.u32(&part)?;
+        let dtype = TensorType::numbered(number).ok_or_else(|| {
             malformed(format!(
-                "tensor type {kind} is unknown; convert the model to F32, F16, BF16, Q8_0, Q4_0, \
-                 Q4_1, Q5_0, Q5_1, Q4_K, Q5_K or Q6_K"
+                "tensor type {number} is not supported; convert the model to one of {}",
+                TensorType::names()
             ))
         })?;
-        if !row.unwrap_or(0).is_multiple_of(block) {
+        let weight_type = dtype.weight_type();
+        let (block, block_bytes) =
+            (weight_type.block_elements() as u64, weight_type.block_bytes() as u64);
+        if !shape.last().is_some_and(|&row| (row as u64).is_multiple_of(block)) {
             return Err(malformed(format!("its rows are not whole blocks of {block}")));
         }
         let bytes = (elements / block)
@@ -306,9 +299,9 @@ fn scan_tensors<'a>(
         if !offset.is_multiple_of(alignment) {
             return Err(malformed(format!("its offset {offset} is not a multiple of {alignment}")));
         }
-        spans.push(Stated { name, kind, offset, bytes });
+        found.push(Described { name, dtype, shape, offset, bytes });
     }
-    Ok(spans)
+    Ok(found)
 }
 
 /// Two tensors that share bytes can only be damage or malice: every byte of a model is named by one

@@ -2,16 +2,12 @@
 
 use std::ops::Range;
 
-use candle_core::quantized::GgmlDType;
-
-use super::{GgufError, source::Source};
+use super::{GgufError, TensorType, source::Source};
 
 /// What the header says about a tensor.
 pub(super) struct Described {
     pub name: String,
-    pub dtype: GgmlDType,
-    /// GGML's number of its type.
-    pub kind: u32,
+    pub dtype: TensorType,
     /// Rows first.
     pub shape: Vec<usize>,
     /// Which of the model's files it lies in, from 0.
@@ -27,11 +23,9 @@ pub struct TensorView<'a> {
     /// Its name.
     pub name: &'a str,
     /// Its type.
-    pub dtype: GgmlDType,
+    pub dtype: TensorType,
     /// Its shape, rows first.
     pub shape: &'a [usize],
-    /// GGML's number of its type.
-    pub(super) kind: u32,
     source: &'a Source,
     start: u64,
     bytes: usize,
@@ -39,9 +33,8 @@ pub struct TensorView<'a> {
 
 impl<'a> TensorView<'a> {
     pub(super) fn new(described: &'a Described, source: &'a Source) -> Self {
-        let Described { name, dtype, kind, shape, start, bytes, .. } = described;
-        let (dtype, kind, start, bytes) = (*dtype, *kind, *start, *bytes);
-        Self { name, dtype, kind, shape, source, start, bytes }
+        let Described { name, dtype, shape, start, bytes, .. } = described;
+        Self { name, dtype: *dtype, shape, source, start: *start, bytes: *bytes }
     }
 
     /// Bytes of the whole tensor.

@@ -14,7 +14,7 @@ use mica_kernels::{
 use super::{
     BatchItem, Model,
     product::{Gated, Product},
-    scratch::Scratch,
+    scratch::{Angles, Scratch},
     weights::{FeedForward, Layer, Linear, Swiglu},
 };
 use crate::{arch::Pairs, cache::KvCache};
@@ -56,7 +56,11 @@ impl Model {
         for (index, layer) in self.weights.layers[layers].iter().enumerate() {
             self.norm(&scratch.x, &layer.attention_norm, &mut scratch.normed);
             self.attention(index, layer, items, segments, scratch);
-            self.add(&mut scratch.x, &scratch.delta);
+            let [behind_attention, behind_feed_forward] = match &layer.norms_behind {
+                Some([first, second]) => [Some(first), Some(second)],
+                None => [None, None],
+            };
+            self.add(behind_attention, scratch);
             self.norm(&scratch.x, &layer.feed_forward_norm, &mut scratch.normed);
             match &layer.feed_forward {
                 FeedForward::Dense(swiglu) => self.dense(swiglu, scratch),
@@ -64,27 +68,33 @@ impl Model {
                     self.experts(router, experts, *used, scratch)
                 }
             }
-            self.add(&mut scratch.x, &scratch.delta);
+            self.add(behind_feed_forward, scratch);
         }
     }
 
-    /// Cosines and sines `[rows, rotated / 2]` of the rows' positions, the same for all layers.
+    /// Cosines and sines of the rows' positions, the same for all layers of a kind.
     fn rotations(&self, segments: &[Segment], scratch: &mut Scratch) {
-        let pairs = self.frequencies.len();
+        self.angles(&self.rotations.everywhere, segments, &mut scratch.everywhere);
+        if let Some(frequencies) = &self.rotations.in_windows {
+            self.angles(frequencies, segments, &mut scratch.in_windows);
+        }
+    }
+
+    fn angles(&self, frequencies: &[f64], segments: &[Segment], angles: &mut Angles) {
+        let (pairs, Angles { cos, sin }) = (frequencies.len(), angles);
         let rows = segments.last().map_or(0, |segment| segment.rows.end);
-        scratch.cos.resize(rows * pairs, 0.0);
-        scratch.sin.resize(rows * pairs, 0.0);
+        cos.resize(rows * pairs, 0.0);
+        sin.resize(rows * pairs, 0.0);
         for segment in segments {
             for (row, position) in segment.rows.clone().zip(segment.first_position..) {
                 let range = row * pairs..(row + 1) * pairs;
+                let (cos, sin) = (&mut cos[range.clone()], &mut sin[range]);
                 // A position is below the context, which is at most 2²⁰.
-                rope::angles(
-                    position as u32,
-                    &self.frequencies,
-                    &mut scratch.cos[range.clone()],
-                    &mut scratch.sin[range],
-                );
+                rope::angles(position as u32, frequencies, cos, sin);
             }
+        }
+        for values in [cos, sin] {
+            elementwise::scale(self.isa, values, self.config.rope.magnitude);
         }
     }
 
@@ -100,8 +110,16 @@ impl Model {
         });
     }
 
-    /// `x += delta · residual_scale`.
-    fn add(&self, x: &mut [f32], delta: &[f32]) {
+    /// `x += delta · residual_scale`, with `norm(delta)` if there are weights for it.
+    fn add(&self, norm: Option<&Vec<f32>>, scratch: &mut Scratch) {
+        let Scratch { x, delta, normed, .. } = scratch;
+        let delta = match norm {
+            Some(weight) => {
+                self.norm(delta, weight, normed);
+                normed
+            }
+            None => delta,
+        };
         let chunk =
             self.chunk(x.len() / self.config.hidden, self.config.hidden) * self.config.hidden;
         self.pool.each(x.chunks_mut(chunk).zip(delta.chunks(chunk)), |(x, delta), _| {
@@ -130,17 +148,27 @@ impl Model {
             out.resize(rows * matrix.rows(), 0.0);
             Product { matrix, x: activations, out }
         }));
-        self.place(layer, query, key, value, (&scratch.cos, &scratch.sin));
+        let angles = match (layer.window, &self.rotations.in_windows) {
+            (Some(_), Some(_)) => &scratch.in_windows,
+            _ => &scratch.everywhere,
+        };
+        self.place(layer, query, key, value, angles);
         let kv_width = self.config.kv_heads * self.config.head_size;
         for Segment { item, first_position, rows } in segments {
             let range = rows.start * kv_width..rows.end * kv_width;
             items[*item].cache.store(index, *first_position, &key[range.clone()], &value[range]);
         }
         attended.resize(rows * width, 0.0);
-        self.attend(index, items, segments, query, attended, &mut scratch.threads);
-        self.load_rows(activations, attended, width, layer.attention_output.forms());
+        self.attend((index, layer), items, segments, query, attended, &mut scratch.threads);
+        let Linear { matrix, bias } = &layer.attention_output;
+        self.load_rows(activations, attended, width, matrix.forms());
         delta.resize(rows * hidden, 0.0);
-        self.products([Product { matrix: &layer.attention_output, x: activations, out: delta }]);
+        self.products([Product { matrix, x: activations, out: delta }]);
+        if let Some(bias) = bias {
+            for delta in delta.chunks_exact_mut(hidden) {
+                elementwise::add(self.isa, delta, bias);
+            }
+        }
     }
 
     /// Gives queries and keys their biases, norms and positions, and values their bias.
@@ -150,9 +178,9 @@ impl Model {
         query: &mut [f32],
         key: &mut [f32],
         value: &mut [f32],
-        angles: (&[f32], &[f32]),
+        angles: &Angles,
     ) {
-        let (isa, size, pairs) = (self.isa, self.config.head_size, self.frequencies.len());
+        let (isa, size, pairs) = (self.isa, self.config.head_size, self.config.rotated / 2);
         let (width, kv_width) = (self.config.heads * size, self.config.kv_heads * size);
         let rotate = match self.config.description.pairs {
             Pairs::Neighbours => rope::rotate,
@@ -180,7 +208,7 @@ impl Model {
             .chunks_mut(chunk * width)
             .zip(key.chunks_mut(chunk * kv_width))
             .zip(value.chunks_mut(chunk * kv_width));
-        let rows = rows.zip(angles.0.chunks(chunk * pairs).zip(angles.1.chunks(chunk * pairs)));
+        let rows = rows.zip(angles.cos.chunks(chunk * pairs).zip(angles.sin.chunks(chunk * pairs)));
         self.pool.each(rows, |(((query, key), value), (cos, sin)), _| {
             let rows = query
                 .chunks_exact_mut(width)
@@ -202,7 +230,7 @@ impl Model {
     /// own.
     fn attend(
         &self,
-        index: usize,
+        layer: (usize, &Layer),
         items: &[BatchItem<'_>],
         segments: &[Segment],
         query: &[f32],
@@ -234,16 +262,25 @@ impl Model {
         self.share(parts, cost, |part, thread| {
             // A thread's memory is its own; a panic leaves nothing in it that matters.
             let mut memory = memory[thread].lock().unwrap_or_else(PoisonError::into_inner);
-            self.attend_head(index, part, &mut memory);
+            self.attend_head(layer, part, &mut memory);
         });
     }
 
-    fn attend_head(&self, index: usize, part: Attention<'_>, memory: &mut Vec<f32>) {
+    fn attend_head(
+        &self,
+        (index, layer): (usize, &Layer),
+        part: Attention<'_>,
+        memory: &mut Vec<f32>,
+    ) {
         let Attention { cache, kv_head, first_position, queries, mut out } = part;
         let (head_size, group) = (self.config.head_size, self.config.heads / self.config.kv_heads);
         let (width, own) = (self.config.heads * head_size, group * head_size);
         let rows = out.rows();
-        let shape = Shape { head_size, group, first_position, rows };
+        let shape = Shape { head_size, group, first_position, rows, window: layer.window };
+        let sinks = match &*layer.sinks {
+            [] => &[],
+            sinks => &sinks[kv_head * group..][..group],
+        };
         let scale =
             self.config.attention_scale.unwrap_or_else(|| 1.0 / math::sqrt(head_size as f32));
         let tile = |tile: usize| cache.tile(index, kv_head, tile);
@@ -253,7 +290,7 @@ impl Model {
         for (gathered, query) in gathered.chunks_exact_mut(own).zip(queries.chunks_exact(width)) {
             gathered.copy_from_slice(&query[kv_head * own..][..own]);
         }
-        attend(self.isa, shape, scale, gathered, tile, scratch, results);
+        attend(self.isa, shape, scale, sinks, gathered, tile, scratch, results);
         for (row, result) in results.chunks_exact(own).enumerate() {
             out.row(row, 0, own).copy_from_slice(result);
         }
@@ -264,12 +301,14 @@ impl Model {
         let Scratch { activations, normed, gate, up, delta, .. } = scratch;
         let (hidden, inner) = (self.config.hidden, self.config.feed_forward);
         let rows = normed.len() / hidden;
-        self.load_rows(activations, normed, hidden, swiglu.gate.forms().union(swiglu.up.forms()));
+        let forms = swiglu.gate.matrix.forms().union(swiglu.up.matrix.forms());
+        self.load_rows(activations, normed, hidden, forms);
         gate.resize(rows * inner, 0.0);
         up.resize(rows * inner, 0.0);
         self.gated([Gated { swiglu, x: activations, gate, up }]);
-        self.load_rows(activations, gate, inner, swiglu.down.forms());
+        let matrix = &swiglu.down.matrix;
+        self.load_rows(activations, gate, inner, matrix.forms());
         delta.resize(rows * hidden, 0.0);
-        self.products([Product { matrix: &swiglu.down, x: activations, out: delta }]);
+        self.products([Product { matrix, x: activations, out: delta }]);
     }
 }

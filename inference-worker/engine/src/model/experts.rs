@@ -4,20 +4,20 @@
 //! Rows are gathered by expert, so that a chunk of a prompt reads each expert's weights once. A row
 //! adds up its experts' outputs in the order of their ids, whatever else is computed with it.
 
-use mica_kernels::{Activations, Forms, Matrix, elementwise, router};
+use mica_kernels::{Activations, Forms, elementwise, router};
 
 use super::{
     Model,
     product::{Gated, Product},
     scratch::{Active, ExpertsScratch, Scratch},
-    weights::Swiglu,
+    weights::{Linear, Swiglu},
 };
 
 impl Model {
     /// The mixture over `scratch.normed`, into `scratch.delta`.
     pub(super) fn experts(
         &self,
-        matrix: &Matrix,
+        router: &Linear,
         experts: &[Swiglu],
         used: usize,
         scratch: &mut Scratch,
@@ -25,9 +25,15 @@ impl Model {
         let (hidden, inner) = (self.config.hidden, self.config.feed_forward);
         let Scratch { activations, normed, delta, experts: memory, .. } = scratch;
         let rows = normed.len() / hidden;
+        let matrix = &router.matrix;
         self.load_rows(activations, normed, hidden, matrix.forms());
         memory.logits.resize(rows * matrix.rows(), 0.0);
         self.products([Product { matrix, x: activations, out: &mut memory.logits }]);
+        if let Some(bias) = &router.bias {
+            for logits in memory.logits.chunks_exact_mut(bias.len()) {
+                elementwise::add(self.isa, logits, bias);
+            }
+        }
         self.route(matrix.rows(), used, memory);
         gather(normed, hidden, experts.len(), used, memory);
 
@@ -35,8 +41,8 @@ impl Model {
         let total = rows * used;
         let (mut first, mut second) = (Forms::default(), Forms::default());
         for Swiglu { gate, up, down } in experts {
-            first = first.union(gate.forms()).union(up.forms());
-            second = second.union(down.forms());
+            first = first.union(gate.matrix.forms()).union(up.matrix.forms());
+            second = second.union(down.matrix.forms());
         }
         inputs.resize_with(inputs.len().max(active.len()), Activations::default);
         self.load_inputs(active, inputs, gathered, hidden, first);
@@ -50,10 +56,17 @@ impl Model {
         outputs.resize(total * hidden, 0.0);
         let outs = rows_of(active, outputs, hidden);
         self.products(active.iter().zip(&*inputs).zip(outs).map(|((active, x), out)| Product {
-            matrix: &experts[active.expert].down,
+            matrix: &experts[active.expert].down.matrix,
             x,
             out,
         }));
+        for (active, outputs) in active.iter().zip(rows_of(active, outputs, hidden)) {
+            if let Some(bias) = &experts[active.expert].down.bias {
+                for output in outputs.chunks_exact_mut(hidden) {
+                    elementwise::add(self.isa, output, bias);
+                }
+            }
+        }
         self.mix(used, memory, delta, hidden);
     }
 

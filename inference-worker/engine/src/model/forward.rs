@@ -5,6 +5,8 @@
 //! are split into pieces of [`PIECE`], so that memory stays bounded. Every row's bytes are those
 //! that it would have alone, so neither is visible from outside.
 
+use std::ops::Range;
+
 use mica_kernels::elementwise;
 use mica_primitives::LayerRange;
 
@@ -36,6 +38,8 @@ struct Progress {
     done: usize,
     /// Rows that leave the range.
     hidden: Vec<f32>,
+    /// Logits of rows, in their order.
+    logits: Vec<f32>,
     outcome: Option<Result<Output, ForwardError>>,
 }
 
@@ -44,7 +48,7 @@ impl Model {
     /// that the cache is for.
     ///
     /// A range without the last layer gives `Hidden` `[rows, hidden]`; one with it gives `Logits`
-    /// `[vocabulary]` of the last row or `Nothing`, as `want` says. The bytes depend on the
+    /// of the last row or of every row, or `Nothing`, as `want` says. The bytes depend on the
     /// session's inputs alone: not on how they were cut into steps or layers over machines, nor on
     /// threads, instruction set or other sessions.
     ///
@@ -91,7 +95,7 @@ impl Model {
             Ok(rows) => (rows, None),
             Err(error) => (0, Some(Err(error))),
         };
-        Progress { held, rows, done: 0, hidden: Vec::new(), outcome }
+        Progress { held, rows, done: 0, hidden: Vec::new(), logits: Vec::new(), outcome }
     }
 
     /// Checks everything that comes from outside; returns the number of rows.
@@ -160,15 +164,18 @@ impl Model {
             if !ends_model {
                 progress.hidden.extend_from_slice(x);
             }
-            if progress.done == progress.rows {
-                match (ends_model, item.want) {
-                    (false, _) => {
-                        progress.outcome =
-                            Some(Ok(Output::Hidden(std::mem::take(&mut progress.hidden))))
-                    }
-                    (true, Want::Nothing) => progress.outcome = Some(Ok(Output::Nothing)),
-                    (true, Want::LastLogits) => wants_logits.push((index, rows.end - 1)),
+            let is_done = progress.done == progress.rows;
+            match (ends_model, item.want) {
+                (false, _) if is_done => {
+                    progress.outcome =
+                        Some(Ok(Output::Hidden(std::mem::take(&mut progress.hidden))))
                 }
+                (true, Want::Nothing) if is_done => progress.outcome = Some(Ok(Output::Nothing)),
+                (true, Want::LastLogits) if is_done => {
+                    wants_logits.push((index, rows.end - 1..rows.end))
+                }
+                (true, Want::EveryLogits) => wants_logits.push((index, rows.clone())),
+                (false, _) | (true, Want::Nothing | Want::LastLogits) => {}
             }
         }
         self.logits(items, progress, &wants_logits, scratch);
@@ -209,43 +216,51 @@ impl Model {
         }
     }
 
-    /// The logits of the rows of `scratch.x` that end their items.
+    /// The logits of the rows of `scratch.x` that their items want them of, which end those items
+    /// that are done.
     fn logits(
         &self,
         items: &mut [BatchItem<'_>],
         progress: &mut [Progress],
-        wanted: &[(usize, usize)],
+        wanted: &[(usize, Range<usize>)],
         scratch: &mut Scratch,
     ) {
         let Some(head) = self.weights.head.as_ref().filter(|_| !wanted.is_empty()) else { return };
         let (hidden, vocabulary) = (self.config.hidden, self.config.vocabulary);
-        let mut last = Vec::with_capacity(wanted.len() * hidden);
-        for &(_, row) in wanted {
-            last.extend_from_slice(&scratch.x[row * hidden..(row + 1) * hidden]);
+        let rows: usize = wanted.iter().map(|(_, rows)| rows.len()).sum();
+        let mut last = Vec::with_capacity(rows * hidden);
+        for (_, rows) in wanted {
+            last.extend_from_slice(&scratch.x[rows.start * hidden..rows.end * hidden]);
         }
         self.norm(&last, &head.norm, &mut scratch.normed);
         self.load_rows(&mut scratch.activations, &scratch.normed, hidden, head.output.forms());
-        let mut logits = vec![0.0; wanted.len() * vocabulary];
+        let mut logits = vec![0.0; rows * vocabulary];
         self.products([Product {
             matrix: &head.output,
             x: &scratch.activations,
             out: &mut logits,
         }]);
         elementwise::divide(self.isa, &mut logits, self.config.logit_scale);
-        for (index, &(item, _)) in wanted.iter().enumerate().rev() {
+        for (item, rows) in wanted.iter().rev() {
             // From the end, so that the only item of most steps takes the memory as it is.
-            let logits = if index == 0 {
-                std::mem::take(&mut logits)
-            } else {
-                logits.split_off(index * vocabulary)
+            let own = match logits.len() - rows.len() * vocabulary {
+                0 => std::mem::take(&mut logits),
+                start => logits.split_off(start),
             };
-            let outcome = if elementwise::all_finite(self.isa, &logits) {
-                Ok(Output::Logits(logits))
+            let progress = &mut progress[*item];
+            if !elementwise::all_finite(self.isa, &own) {
+                items[*item].cache.truncate(progress.held);
+                progress.outcome = Some(Err(ForwardError::NotFinite { where_: "logits" }));
+                continue;
+            }
+            if progress.logits.is_empty() {
+                progress.logits = own;
             } else {
-                items[item].cache.truncate(progress[item].held);
-                Err(ForwardError::NotFinite { where_: "logits" })
-            };
-            progress[item].outcome = Some(outcome);
+                progress.logits.extend_from_slice(&own);
+            }
+            if progress.done == progress.rows {
+                progress.outcome = Some(Ok(Output::Logits(std::mem::take(&mut progress.logits))));
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use mica_kernels::{Activations, Columns, Forms, LANES, Matrix, elementwise};
 
 use super::{Model, weights::Swiglu};
+use crate::arch::Activation;
 
 /// Multiplications that are worth handing to a thread: some microseconds.
 const WORTH: usize = 1 << 17;
@@ -24,7 +25,7 @@ pub(super) struct Product<'a> {
     pub out: &'a mut [f32],
 }
 
-/// `gate = silu(x · gateᵀ) ∘ (x · upᵀ)`, `[x.rows, inner]`; `up` is working memory as large.
+/// `gate = act(x · gateᵀ) ∘ (x · upᵀ)`, `[x.rows, inner]`; `up` is working memory as large.
 pub(super) struct Gated<'a> {
     pub swiglu: &'a Swiglu,
     pub x: &'a Activations,
@@ -52,17 +53,28 @@ impl Model {
     pub(super) fn gated<'a>(&self, halves: impl IntoIterator<Item = Gated<'a>>) {
         let (mut parts, mut cost) = (Vec::new(), 0);
         for Gated { swiglu, x, gate, up } in halves {
-            cost += 2 * x.rows() * swiglu.gate.rows() * swiglu.gate.columns();
-            let step = self.step(&swiglu.gate, 2 * x.rows());
-            let both = pieces(&swiglu.gate, gate, step).zip(pieces(&swiglu.up, up, step));
+            let (gates, ups) = (&swiglu.gate.matrix, &swiglu.up.matrix);
+            cost += 2 * x.rows() * gates.rows() * gates.columns();
+            let step = self.step(gates, 2 * x.rows());
+            let both = pieces(gates, gate, step).zip(pieces(ups, up, step));
             parts.extend(both.map(|((groups, gate), (_, up))| (swiglu, x, groups, gate, up)));
         }
         self.share(parts, cost, |(swiglu, x, groups, mut gate, mut up), _| {
-            let (rows, width) = (gate.rows(), gate.width());
-            swiglu.gate.matmul_into(self.isa, x, groups.clone(), gate.reborrow());
-            swiglu.up.matmul_into(self.isa, x, groups, up.reborrow());
+            let (rows, width, first) = (gate.rows(), gate.width(), groups.start * LANES);
+            swiglu.gate.matrix.matmul_into(self.isa, x, groups.clone(), gate.reborrow());
+            swiglu.up.matrix.matmul_into(self.isa, x, groups, up.reborrow());
             for row in 0..rows {
-                elementwise::silu_mul(self.isa, gate.row(row, 0, width), up.row(row, 0, width));
+                let (gate, up) = (gate.row(row, 0, width), up.row(row, 0, width));
+                for (outputs, linear) in [(&mut *gate, &swiglu.gate), (&mut *up, &swiglu.up)] {
+                    if let Some(bias) = &linear.bias {
+                        elementwise::add(self.isa, outputs, &bias[first..first + width]);
+                    }
+                }
+                match self.config.description.activation {
+                    Activation::Silu => elementwise::silu_mul(self.isa, gate, up),
+                    Activation::Gelu => elementwise::gelu_mul(self.isa, gate, up),
+                    Activation::ClampedSwiglu => elementwise::clamped_swiglu(self.isa, gate, up),
+                }
             }
         });
     }

@@ -20,11 +20,20 @@ pub(super) struct Scratch {
     pub up: Vec<f32>,
     /// What a half of a block adds to the hidden state.
     pub delta: Vec<f32>,
-    pub cos: Vec<f32>,
-    pub sin: Vec<f32>,
+    /// Rotations in layers that see everything.
+    pub everywhere: Angles,
+    /// In the others, where they have their own.
+    pub in_windows: Angles,
     /// Working memory of attention, by thread.
     pub threads: Vec<Mutex<Vec<f32>>>,
     pub experts: ExpertsScratch,
+}
+
+/// Cosines and sines, `[rows, rotated / 2]`.
+#[derive(Default)]
+pub(super) struct Angles {
+    pub cos: Vec<f32>,
+    pub sin: Vec<f32>,
 }
 
 /// Memory of a mixture.

@@ -1,8 +1,10 @@
 //! Single tensors: from the file, checked, into the kernels' layouts.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    ops::Range,
+    sync::{Mutex, PoisonError},
+};
 
-use candle_core::quantized::GgmlDType;
 use mica_kernels::{Matrix, WeightType, embedding};
 
 use crate::{
@@ -27,6 +29,11 @@ impl<'a> Reader<'a> {
         Self { file, pool, buffer: Vec::new() }
     }
 
+    /// Whether the file has a tensor of that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.file.tensor(name).is_some()
+    }
+
     /// A `[rows, columns]` matrix.
     pub(super) fn matrix(
         &mut self,
@@ -35,7 +42,25 @@ impl<'a> Reader<'a> {
         columns: usize,
     ) -> Result<Matrix, LoadError> {
         let (tensor, format) = self.find(name, &[rows, columns])?;
-        self.pack(tensor, format, 0, rows, columns)
+        self.pack(tensor, format, 0..rows, columns)
+    }
+
+    /// The matrices of `rows` rows each that a `[Σ rows, columns]` matrix is made of.
+    pub(super) fn stacked<const N: usize>(
+        &mut self,
+        name: &str,
+        rows: [usize; N],
+        columns: usize,
+    ) -> Result<[Matrix; N], LoadError> {
+        let (tensor, format) = self.find(name, &[rows.iter().sum(), columns])?;
+        let mut matrices = Vec::with_capacity(N);
+        let mut next = 0;
+        for rows in rows {
+            matrices.push(self.pack(tensor, format, next..next + rows, columns)?);
+            next += rows;
+        }
+        // There were N.
+        matrices.try_into().map_err(|_| LoadError::TensorMissing { name: name.to_owned() })
     }
 
     /// The matrices of a `[count, rows, columns]` tensor, such as those of all experts.
@@ -47,17 +72,33 @@ impl<'a> Reader<'a> {
         columns: usize,
     ) -> Result<Vec<Matrix>, LoadError> {
         let (tensor, format) = self.find(name, &[count, rows, columns])?;
-        (0..count).map(|index| self.pack(tensor, format, index, rows, columns)).collect()
+        let rows_of = |index: usize| index * rows..(index + 1) * rows;
+        (0..count).map(|index| self.pack(tensor, format, rows_of(index), columns)).collect()
+    }
+
+    /// The vectors of a `[count, length]` tensor of F32, such as the biases of all experts.
+    pub(super) fn vectors(
+        &self,
+        name: &str,
+        count: usize,
+        length: usize,
+    ) -> Result<Vec<Vec<f32>>, LoadError> {
+        let values = self.vector_of(name, &[count, length])?;
+        Ok(values.chunks_exact(length).map(<[f32]>::to_vec).collect())
     }
 
     /// A vector of F32, such as a norm's weights.
     pub(super) fn vector(&self, name: &str, length: usize) -> Result<Vec<f32>, LoadError> {
-        let (tensor, format) = self.find(name, &[length])?;
+        self.vector_of(name, &[length])
+    }
+
+    fn vector_of(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+        let (tensor, format) = self.find(name, shape)?;
         if format != WeightType::F32 {
-            let found = format!("{}, but a vector must be F32", format.name());
+            let found = format.name().to_owned();
             return Err(LoadError::Quantisation { tensor: name.to_owned(), found });
         }
-        let mut values = vec![0.0; length];
+        let mut values = vec![0.0; shape.iter().product()];
         embedding::row(format, &self.rows(tensor, format)?, &mut values);
         Ok(values)
     }
@@ -79,19 +120,19 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// Matrix `index` of a tensor that holds some.
+    /// Some rows of a tensor as a matrix.
     fn pack(
         &mut self,
         tensor: TensorView<'_>,
         format: WeightType,
-        index: usize,
-        rows: usize,
+        rows: Range<usize>,
         columns: usize,
     ) -> Result<Matrix, LoadError> {
+        let (first, rows) = (rows.start, rows.len());
         let bytes = rows * tensor.row_bytes();
         self.buffer.resize(self.buffer.len().max(bytes), 0);
         let buffer = &mut self.buffer[..bytes];
-        fill(self.pool, tensor, format, index * bytes, buffer)?;
+        fill(self.pool, tensor, format, first * tensor.row_bytes(), buffer)?;
         let mut run = |parts: usize, task: &(dyn Fn(usize) + Sync)| {
             self.pool.run(parts, &|part, _| task(part))
         };
@@ -103,7 +144,7 @@ impl<'a> Reader<'a> {
             })
     }
 
-    /// The tensor of that name, if it has that shape and a type that we have kernels for.
+    /// The tensor of that name, if it has that shape, and its type.
     fn find(&self, name: &str, shape: &[usize]) -> Result<(TensorView<'a>, WeightType), LoadError> {
         let tensor = self
             .file
@@ -116,14 +157,8 @@ impl<'a> Reader<'a> {
                 expected: shape.to_vec(),
             });
         }
-        let unsupported = || LoadError::Quantisation {
-            tensor: name.to_owned(),
-            found: format!("{:?}", tensor.dtype),
-        };
-        let format = weight_type(tensor.dtype).ok_or_else(unsupported)?;
-        let fits =
-            shape.last().and_then(|&columns| format.row_bytes(columns)) == Some(tensor.row_bytes());
-        if fits { Ok((tensor, format)) } else { Err(unsupported()) }
+        // Rows of another type's blocks were refused when the file was opened.
+        Ok((tensor, tensor.dtype.weight_type()))
     }
 }
 
@@ -149,24 +184,6 @@ fn fill(
     });
     let error = first_error.into_inner().unwrap_or_else(PoisonError::into_inner);
     error.map_or(Ok(()), Err)
-}
-
-/// The kernels' name for a type of the file; `None` if they have none.
-const fn weight_type(dtype: GgmlDType) -> Option<WeightType> {
-    match dtype {
-        GgmlDType::F32 => Some(WeightType::F32),
-        GgmlDType::F16 => Some(WeightType::F16),
-        GgmlDType::BF16 => Some(WeightType::BF16),
-        GgmlDType::Q8_0 => Some(WeightType::Q8_0),
-        GgmlDType::Q4_0 => Some(WeightType::Q4_0),
-        GgmlDType::Q4_1 => Some(WeightType::Q4_1),
-        GgmlDType::Q5_0 => Some(WeightType::Q5_0),
-        GgmlDType::Q5_1 => Some(WeightType::Q5_1),
-        GgmlDType::Q4K => Some(WeightType::Q4_K),
-        GgmlDType::Q5K => Some(WeightType::Q5_K),
-        GgmlDType::Q6K => Some(WeightType::Q6_K),
-        _ => None,
-    }
 }
 
 /// Whether no scale or minimum of the blocks, or no value of a plain type, is a NaN or an infinity.
@@ -199,12 +216,7 @@ fn all_finite(format: WeightType, bytes: &[u8]) -> bool {
         }
         WeightType::BF16 => largest(F32_EXPONENT) != F32_EXPONENT,
         WeightType::F16 => largest(F16_EXPONENT) != F16_EXPONENT,
-        WeightType::Q8_0 | WeightType::Q4_0 | WeightType::Q5_0 => halves(&[0], F16_EXPONENT),
-        WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K => {
-            halves(&[0, 2], F16_EXPONENT)
-        }
-        // The scale comes last.
-        WeightType::Q6_K => halves(&[format.block_bytes() - 2], F16_EXPONENT),
+        _ => halves(format.halves(), F16_EXPONENT),
     }
 }
 
@@ -219,8 +231,9 @@ mod tests {
             assert!(all_finite(format, &bytes), "{}", format.name());
             let at = match format {
                 WeightType::F32 => 4 + 2,
-                WeightType::Q6_K => 2 * format.block_bytes() - 2,
-                _ => format.block_bytes(),
+                // Every power of two that it can say is finite.
+                WeightType::MXFP4 => continue,
+                _ => format.block_bytes() + format.halves().first().copied().unwrap_or(0),
             };
             let bad: u16 =
                 if matches!(format, WeightType::F32 | WeightType::BF16) { 0xff80 } else { 0xfc00 };

@@ -1,17 +1,13 @@
 //! The tensors of a layer range, arranged as the architecture's description says.
 
-use mica_kernels::{Matrix, WeightType, embedding, rope};
+mod layers;
+
+use mica_kernels::{Matrix, WeightType, embedding};
 use mica_primitives::LayerRange;
 
 use super::tensor::Reader;
 use crate::{
-    arch::{Biases, HeadNorms},
-    config::{Experts, ModelConfig},
-    error::LoadError,
-    fit::load_bytes,
-    gguf::GgufFile,
-    memory,
-    threads::Pool,
+    config::ModelConfig, error::LoadError, fit::load_bytes, gguf::GgufFile, memory, threads::Pool,
 };
 
 /// One transformer block.
@@ -22,9 +18,15 @@ pub(super) struct Layer {
     pub value: Linear,
     /// Weights of the norms of query and key heads.
     pub head_norms: Option<[Vec<f32>; 2]>,
-    pub attention_output: Matrix,
+    /// The heads' own scores, by head; empty if they have none.
+    pub sinks: Vec<f32>,
+    /// Positions that queries see at most, their own the last; `None` for all.
+    pub window: Option<usize>,
+    pub attention_output: Linear,
     pub feed_forward_norm: Vec<f32>,
     pub feed_forward: FeedForward,
+    /// Weights of the norms of what the halves of the block give.
+    pub norms_behind: Option<[Vec<f32>; 2]>,
 }
 
 /// A product and what is added to it.
@@ -35,20 +37,20 @@ pub(super) struct Linear {
 
 /// The second half of a block.
 pub(super) enum FeedForward {
-    Dense(Swiglu),
+    Dense(Box<Swiglu>),
     /// The router's matrix has a row for each expert.
     Experts {
-        router: Matrix,
+        router: Linear,
         experts: Vec<Swiglu>,
         used: usize,
     },
 }
 
-/// `down · (silu(gate · x) ∘ (up · x))`.
+/// `down · (act(gate · x) ∘ (up · x))`.
 pub(super) struct Swiglu {
-    pub gate: Matrix,
-    pub up: Matrix,
-    pub down: Matrix,
+    pub gate: Linear,
+    pub up: Linear,
+    pub down: Linear,
 }
 
 /// What comes after the last layer.
@@ -97,7 +99,7 @@ impl Weights {
         };
         let layers = range
             .layers()
-            .map(|layer| load_layer(&mut reader, config, layer))
+            .map(|layer| layers::load(&mut reader, config, layer))
             .collect::<Result<_, _>>()?;
         let head = if range.end == config.layers {
             // Without a matrix of its own the head shares the embedding's.
@@ -138,22 +140,30 @@ impl Weights {
 
 impl Layer {
     fn bytes(&self) -> usize {
-        let linears = [&self.query, &self.key, &self.value];
-        let vectors =
-            [Some(&self.attention_norm), Some(&self.feed_forward_norm)].into_iter().flatten();
-        let vectors = vectors
-            .chain(linears.iter().filter_map(|linear| linear.bias.as_ref()))
-            .chain(self.head_norms.iter().flatten());
+        let linears = [&self.query, &self.key, &self.value, &self.attention_output];
+        let vectors = [&self.attention_norm, &self.feed_forward_norm, &self.sinks]
+            .into_iter()
+            .chain(self.head_norms.iter().flatten())
+            .chain(self.norms_behind.iter().flatten());
         let feed_forward = match &self.feed_forward {
             FeedForward::Dense(swiglu) => swiglu.bytes(),
             FeedForward::Experts { router, experts, .. } => {
                 router.bytes() + experts.iter().map(Swiglu::bytes).sum::<usize>()
             }
         };
-        linears.iter().map(|linear| linear.matrix.bytes()).sum::<usize>()
+        linears.into_iter().map(Linear::bytes).sum::<usize>()
             + vectors.map(|vector| size_of_val(&**vector)).sum::<usize>()
-            + self.attention_output.bytes()
             + feed_forward
+    }
+}
+
+impl Linear {
+    const fn plain(matrix: Matrix) -> Self {
+        Self { matrix, bias: None }
+    }
+
+    fn bytes(&self) -> usize {
+        self.matrix.bytes() + self.bias.as_ref().map_or(0, |bias| size_of_val(&**bias))
     }
 }
 
@@ -163,27 +173,41 @@ impl Swiglu {
     }
 }
 
-/// Per-position rotations of the pairs: plain, scaled, or divided by the factors that the file
-/// brings along.
-pub(super) fn frequencies(
+/// Per-position rotations of the pairs.
+pub(super) struct Rotations {
+    /// In layers that see everything, `[rotated / 2]`.
+    pub everywhere: Vec<f64>,
+    /// In the others, where they have their own.
+    pub in_windows: Option<Vec<f64>>,
+}
+
+/// Rotations as the configuration says, divided by the factors that the file brings along.
+pub(super) fn rotations(
     file: &GgufFile,
     config: &ModelConfig,
     pool: &Pool,
-) -> Result<Vec<f64>, LoadError> {
+) -> Result<Rotations, LoadError> {
     let pairs = config.rotated / 2;
-    let factors = match file.tensor("rope_freqs.weight") {
-        Some(_) => Reader::new(file, pool).vector("rope_freqs.weight", pairs)?,
+    let name = if config.description.fused { SHORT_FACTORS } else { FACTORS };
+    let factors = match file.tensor(name) {
+        Some(_) => Reader::new(file, pool).vector(name, pairs)?,
         None => vec![1.0; pairs],
     };
     if factors.iter().any(|&factor| !factor.is_normal() || factor < 0.0) {
-        return Err(LoadError::config("rope_freqs.weight", "a factor is not positive".into()));
+        return Err(LoadError::config(name, "a factor is not positive".into()));
     }
-    let frequency = |(pair, &factor)| {
-        rope::frequency(config.rope_base, pair, config.rotated)
-            / (config.rope_scale * f64::from(factor))
-    };
-    Ok(factors.iter().enumerate().map(frequency).collect())
+    Ok(Rotations {
+        everywhere: config.rope.frequencies(config.rotated, &factors),
+        in_windows: config.rope.local_frequencies(config.rotated),
+    })
 }
+
+/// Factors of rotations.
+const FACTORS: &str = "rope_freqs.weight";
+/// Those of models with two sets of them, for the original context.
+const SHORT_FACTORS: &str = "rope_factors_short.weight";
+/// And for longer ones: left out, see [`crate::arch`].
+const LONG_FACTORS: &str = "rope_factors_long.weight";
 
 /// Refuses tensors that we would have to leave out of the computation.
 fn check_names(file: &GgufFile, config: &ModelConfig, range: LayerRange) -> Result<(), LoadError> {
@@ -193,10 +217,12 @@ fn check_names(file: &GgufFile, config: &ModelConfig, range: LayerRange) -> Resu
                 let ours = layer.parse::<u16>().is_ok_and(|layer| range.contains(layer));
                 !ours || config.description.has_block_tensor(name)
             }
-            None => matches!(
-                tensor.name,
-                "token_embd.weight" | "output_norm.weight" | "output.weight" | "rope_freqs.weight"
-            ),
+            None => match tensor.name {
+                "token_embd.weight" | "output_norm.weight" | "output.weight" => true,
+                FACTORS => !config.description.fused,
+                SHORT_FACTORS | LONG_FACTORS => config.description.fused,
+                _ => false,
+            },
         };
         if !known {
             return Err(LoadError::TensorUnknown {
@@ -249,75 +275,12 @@ impl GgufFile {
         let is_tied = self.tensor("output.weight").is_none();
         let is_needed = |name: &str| {
             is_large(name, range, layers, is_tied)
-                || name == "rope_freqs.weight"
+                || [FACTORS, SHORT_FACTORS].contains(&name)
                 || (name == "output_norm.weight" && range.end == layers)
         };
         let tensors = self.tensors().enumerate();
         Ok(tensors.filter(|(_, tensor)| is_needed(tensor.name)).map(|(number, _)| number).collect())
     }
-}
-
-fn load_layer(
-    reader: &mut Reader<'_>,
-    config: &ModelConfig,
-    layer: u16,
-) -> Result<Layer, LoadError> {
-    let (hidden, head_size) = (config.hidden, config.head_size);
-    let (queries, keys) = (config.heads * head_size, config.kv_heads * head_size);
-    let name = |part: &str| format!("blk.{layer}.{part}");
-    let linear = |reader: &mut Reader<'_>, part: &str, rows: usize| {
-        let bias = match config.description.biases {
-            Biases::None => None,
-            Biases::QueryKeyValue => Some(reader.vector(&name(&format!("{part}.bias")), rows)?),
-        };
-        Ok::<_, LoadError>(Linear {
-            matrix: reader.matrix(&name(&format!("{part}.weight")), rows, hidden)?,
-            bias,
-        })
-    };
-    let head_norms = match config.description.head_norms {
-        HeadNorms::None => None,
-        HeadNorms::QueryKey => {
-            let norm = |part: &str| reader.vector(&name(part), head_size);
-            Some([norm("attn_q_norm.weight")?, norm("attn_k_norm.weight")?])
-        }
-    };
-    Ok(Layer {
-        attention_norm: reader.vector(&name("attn_norm.weight"), hidden)?,
-        query: linear(reader, "attn_q", queries)?,
-        key: linear(reader, "attn_k", keys)?,
-        value: linear(reader, "attn_v", keys)?,
-        head_norms,
-        attention_output: reader.matrix(&name("attn_output.weight"), hidden, queries)?,
-        feed_forward_norm: reader.vector(&name("ffn_norm.weight"), hidden)?,
-        feed_forward: load_feed_forward(reader, config, &name)?,
-    })
-}
-
-fn load_feed_forward(
-    reader: &mut Reader<'_>,
-    config: &ModelConfig,
-    name: &impl Fn(&str) -> String,
-) -> Result<FeedForward, LoadError> {
-    let (hidden, inner) = (config.hidden, config.feed_forward);
-    let Some(Experts { count, used }) = config.experts else {
-        return Ok(FeedForward::Dense(Swiglu {
-            gate: reader.matrix(&name("ffn_gate.weight"), inner, hidden)?,
-            up: reader.matrix(&name("ffn_up.weight"), inner, hidden)?,
-            down: reader.matrix(&name("ffn_down.weight"), hidden, inner)?,
-        }));
-    };
-    let router = reader.matrix(&name("ffn_gate_inp.weight"), count, hidden)?;
-    let gates = reader.matrices(&name("ffn_gate_exps.weight"), count, inner, hidden)?;
-    let ups = reader.matrices(&name("ffn_up_exps.weight"), count, inner, hidden)?;
-    let downs = reader.matrices(&name("ffn_down_exps.weight"), count, hidden, inner)?;
-    let experts = gates
-        .into_iter()
-        .zip(ups)
-        .zip(downs)
-        .map(|((gate, up), down)| Swiglu { gate, up, down })
-        .collect();
-    Ok(FeedForward::Experts { router, experts, used })
 }
 
 #[cfg(test)]

@@ -28,12 +28,18 @@ const GPT_2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}
 const LLAMA_3: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 /// Qwen 2's and 3's `tokenizer.json`, likewise; digits stand alone.
 const QWEN_2: &str = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// Mistral's `tekken.json`: words begin with capitals, digits stand alone. llama.cpp's expression
+/// knows capitals of ASCII only.
+const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// OpenAI's o200k (`tiktoken_ext/openai_public.py`), of GPT-4o and gpt-oss, likewise.
+const GPT_4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 /// First of llama.cpp's four steps for files without a name.
 const PUNCTUATION: &str = r"[\p{P}\$\+<=>\^~\|]+";
 
 const SUPPORTED: &str = "default, gpt-2, llama-bpe, qwen2, smollm, refact, starcoder, command-r, \
                          codeshell, exaone, minerva-7b, phi-2, mpt, olmo, jais, granite-docling, \
-                         falcon3, dbrx, smaug-bpe, stablelm2, megrez, deepseek-r1-qwen";
+                         falcon3, dbrx, smaug-bpe, stablelm2, megrez, deepseek-r1-qwen, \
+                         tekken, gpt-4o";
 
 /// The expressions that cut text one after the other; and whether a whole piece that is a token
 /// needs no merges.
@@ -49,6 +55,8 @@ fn rules(pre: &str) -> Option<(&'static [&'static str], bool)> {
         "llama3" | "llama-v3" | "llama-bpe" | "falcon3" => (&[LLAMA_3], true),
         "dbrx" | "smaug-bpe" => (&[LLAMA_3], false),
         "qwen2" | "deepseek-r1-qwen" | "stablelm2" | "megrez" => (&[QWEN_2], false),
+        "tekken" => (&[TEKKEN], true),
+        "gpt-4o" => (&[GPT_4O], false),
         "smollm" | "starcoder" | "refact" | "command-r" | "codeshell" | "exaone" | "minerva-7b" => {
             (&[r"\p{N}", GPT_2], false)
         }

@@ -8,7 +8,7 @@ use crate::gguf::GgufFile;
 
 /// Names of tokens that end a turn even where the metadata does not say so: those of
 /// `llama-vocab.cpp` in llama.cpp.
-const END_NAMES: [&str; 12] = [
+const END_NAMES: [&str; 14] = [
     "<|eot_id|>",
     "<|im_end|>",
     "<|end|>",
@@ -21,7 +21,13 @@ const END_NAMES: [&str; 12] = [
     "<|fim_pad|>",
     "<|repo_name|>",
     "<|file_sep|>",
+    "<|return|>",
+    "<|call|>",
 ];
+
+/// Control tokens that are shown: they part what gpt-oss thinks from what it answers, and without
+/// them the two would run into each other. llama.cpp shows the same ones.
+const SHOWN_NAMES: [&str; 4] = ["<|start|>", "<|channel|>", "<|message|>", "<|constrain|>"];
 
 /// How a token's name stands for bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,9 +106,9 @@ impl Vocabulary {
         let bos = id("tokenizer.ggml.bos_token_id").or(sentence_piece.then_some(1));
         let eos = id("tokenizer.ggml.eos_token_id").or(sentence_piece.then_some(2));
         let unknown = id("tokenizer.ggml.unknown_token_id").or(sentence_piece.then_some(0));
-        let llama_3 = file
+        let begins = file
             .string("tokenizer.ggml.pre")
-            .is_some_and(|pre| matches!(pre, "llama3" | "llama-v3" | "llama-bpe"));
+            .is_some_and(|pre| matches!(pre, "llama3" | "llama-v3" | "llama-bpe" | "tekken"));
         let mut ends: Vec<u32> =
             [eos, id("tokenizer.ggml.eot_token_id"), id("tokenizer.ggml.eom_token_id")]
                 .into_iter()
@@ -115,6 +121,14 @@ impl Vocabulary {
         }
         ends.sort_unstable();
         ends.dedup();
+        // Where an answer ends by a name of its own, this one ends a message of several.
+        let name_of = |id: u32| tokens.get(id as usize).map(String::as_str);
+        if ["<|return|>", "<|call|>"]
+            .iter()
+            .all(|end| ends.iter().any(|&id| name_of(id) == Some(end)))
+        {
+            ends.retain(|&id| name_of(id) != Some("<|end|>"));
+        }
         // Nor may a message spell what the metadata call the end of a turn or the beginning of a
         // text.
         for &id in ends.iter().chain(&bos) {
@@ -133,7 +147,7 @@ impl Vocabulary {
             unknown,
             add_bos: file
                 .boolean("tokenizer.ggml.add_bos_token")
-                .unwrap_or(sentence_piece || llama_3),
+                .unwrap_or(sentence_piece || begins),
             add_eos: file.boolean("tokenizer.ggml.add_eos_token").unwrap_or(false),
             space_prefix: file.boolean("tokenizer.ggml.add_space_prefix").unwrap_or(true),
             ends,
@@ -165,6 +179,9 @@ impl Vocabulary {
             return Vec::new();
         };
         match (kind, self.kind) {
+            (TokenType::Control, Kind::ByteLevel) if SHOWN_NAMES.contains(&token.as_str()) => {
+                token.clone().into_bytes()
+            }
             (TokenType::Control | TokenType::Unknown | TokenType::Unused, _) => Vec::new(),
             (TokenType::UserDefined, Kind::ByteLevel) => token.clone().into_bytes(),
             (_, Kind::ByteLevel) => token.chars().flat_map(byte_of_char).collect(),

@@ -2,16 +2,21 @@
 //! quantised but the weights.
 //!
 //! Written from the published definitions: `modeling_llama.py`, `modeling_qwen2.py`,
-//! `modeling_qwen3.py`, `modeling_granite.py`, `modeling_granitemoe.py` in Hugging Face's
-//! transformers, with two facts about GGUF files from llama.cpp: its converters permute the queries
-//! and keys of Llama and Granite so that neighbours are rotated together, where Qwen's rotate
-//! halves; and `rope_freqs.weight` divides the frequencies.
+//! `modeling_qwen3.py`, `modeling_qwen3_moe.py`, `modeling_granite.py`, `modeling_granitemoe.py`,
+//! `modeling_gemma3.py`, `modeling_phi3.py`, `modeling_gpt_oss.py` in Hugging Face's transformers,
+//! with facts about GGUF files from llama.cpp: its converters permute the queries and keys of Llama
+//! and Granite so that neighbours are rotated together, where others' rotate halves;
+//! `rope_freqs.weight` divides the frequencies, as does `rope_factors_short.weight`; Gemma's norms
+//! have their 1 added; and the bounds of YaRN's ramp are whole numbers for every model.
 
 use std::{cell::Cell, collections::HashMap};
 
 use super::{
     Meta, Writer,
-    blocks::{BF16, F16, F32, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, format},
+    blocks::{
+        BF16, F16, F32, IQ4_NL, IQ4_VALUES, IQ4_XS, MXFP4, MXFP4_VALUES, Q2_K, Q3_K, Q4_0, Q4_1,
+        Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, format,
+    },
 };
 
 /// Which elements of a head are rotated together.
@@ -45,8 +50,10 @@ impl Reference {
             let shape = tensor.shape.iter().map(|&n| n as usize).collect();
             (tensor.name.clone(), (shape, dequantise(&tensor.bytes, tensor.kind)))
         });
-        let pairs =
-            if architecture.starts_with("qwen") { Pairs::Halves } else { Pairs::Neighbours };
+        let pairs = match &*architecture {
+            "llama" | "granite" | "granitemoe" => Pairs::Neighbours,
+            _ => Pairs::Halves,
+        };
         Self {
             metadata,
             tensors: tensors.collect(),
@@ -84,7 +91,7 @@ impl Reference {
             .map(|row| row.iter().zip(x).map(|(a, b)| a * b).sum())
             .collect();
         if let Some(bias) = self.vector(&format!("{name}.bias")) {
-            out.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
+            out.iter_mut().zip(&bias[index * rows..]).for_each(|(y, b)| *y += b);
         }
         out
     }
@@ -97,33 +104,118 @@ impl Reference {
     }
 
     /// Normalises each head where the model has norms for that, then rotates it.
-    fn heads(&self, norm: &str, values: &mut [f64], head_size: usize, position: usize) {
-        let base = self.number("rope.freq_base").unwrap_or(10_000.0);
-        let factors = self.vector("rope_freqs.weight");
-        for head in values.chunks_exact_mut(head_size) {
+    fn heads(&self, norm: &str, layer: usize, values: &mut [f64], size: usize, position: usize) {
+        let magnitude = self.magnitude();
+        for head in values.chunks_exact_mut(size) {
             if self.vector(&format!("{norm}.weight")).is_some() {
                 head.copy_from_slice(&self.norm(norm, head));
             }
-            for pair in 0..head_size / 2 {
-                let frequency = base.powf(-2.0 * pair as f64 / head_size as f64)
-                    / factors.map_or(1.0, |factors| factors[pair]);
+            for pair in 0..size / 2 {
+                let frequency = self.frequency(layer, pair, size);
                 let (sin, cos) = (position as f64 * frequency).sin_cos();
+                let (sin, cos) = (sin * magnitude, cos * magnitude);
                 let (a, b) = match self.pairs {
                     Pairs::Neighbours => (2 * pair, 2 * pair + 1),
-                    Pairs::Halves => (pair, pair + head_size / 2),
+                    Pairs::Halves => (pair, pair + size / 2),
                 };
                 (head[a], head[b]) = (head[a] * cos - head[b] * sin, head[a] * sin + head[b] * cos);
             }
         }
     }
 
+    fn is_yarn(&self) -> bool {
+        let key = format!("{}.rope.scaling.type", self.architecture);
+        matches!(self.metadata.get(&key), Some(Meta::Text(kind)) if kind == "yarn")
+    }
+
+    fn magnitude(&self) -> f64 {
+        let factor = self.number("rope.scaling.factor").unwrap_or(1.0);
+        let yarn = if self.is_yarn() { 0.1 * factor.ln() + 1.0 } else { 1.0 };
+        yarn * self.number("rope.scaling.attn_factor").unwrap_or(1.0)
+    }
+
+    fn frequency(&self, layer: usize, pair: usize, size: usize) -> f64 {
+        let power = |base: f64| base.powf(-2.0 * pair as f64 / size as f64);
+        if self.architecture == "gemma3" && self.window(layer).is_some() {
+            return power(self.number("rope.freq_base_swa").unwrap_or(10_000.0));
+        }
+        let base = self.number("rope.freq_base").unwrap_or(10_000.0);
+        let factors =
+            self.vector("rope_freqs.weight").or_else(|| self.vector("rope_factors_short.weight"));
+        let plain = power(base) / factors.map_or(1.0, |factors| factors[pair]);
+        let factor = self.number("rope.scaling.factor").unwrap_or(1.0);
+        if !self.is_yarn() {
+            return plain / factor;
+        }
+        let context = self.number("rope.scaling.original_context_length").expect("a context");
+        let dimension = |turns: f64| {
+            size as f64 * (context / (turns * std::f64::consts::TAU)).ln() / (2.0 * base.ln())
+        };
+        let (low, high) = (dimension(32.0).floor().max(0.0), dimension(1.0).ceil());
+        let ramp = ((pair as f64 - low) / (high - low)).clamp(0.0, 1.0);
+        plain / factor * ramp + plain * (1.0 - ramp)
+    }
+
+    /// Positions that a layer sees, if not all.
+    fn window(&self, layer: usize) -> Option<usize> {
+        let (period, window) = match &*self.architecture {
+            "gemma3" => (6, self.number("attention.sliding_window")?),
+            "gpt-oss" => (2, self.number("attention.sliding_window")?),
+            _ => return None,
+        };
+        let period = self.number("attention.sliding_window_pattern").unwrap_or(f64::from(period));
+        (!(layer + 1).is_multiple_of(period as usize)).then_some(window as usize)
+    }
+
+    /// The second half of a block's gate.
+    fn gated(&self, gate: f64, up: f64) -> f64 {
+        match &*self.architecture {
+            "gemma3" => {
+                let inner = (2.0 / std::f64::consts::PI).sqrt() * (gate + 0.044715 * gate.powi(3));
+                0.5 * gate * (1.0 + inner.tanh()) * up
+            }
+            "gpt-oss" => {
+                let (gate, up) = (gate.min(7.0), up.clamp(-7.0, 7.0));
+                gate / (1.0 + (-1.702 * gate).exp()) * (up + 1.0)
+            }
+            _ => gate / (1.0 + (-gate).exp()) * up,
+        }
+    }
+
+    /// What half of a block gives, normed where the model does that.
+    fn behind(&self, norm: &str, out: Vec<f64>) -> Vec<f64> {
+        if self.architecture == "gemma3" { self.norm(norm, &out) } else { out }
+    }
+
+    /// Queries, keys and values.
+    fn attention_inputs(
+        &self,
+        layer: usize,
+        x: &[f64],
+        queries: usize,
+        keys: usize,
+    ) -> [Vec<f64>; 3] {
+        let name = |part: &str| format!("blk.{layer}.{part}");
+        if !self.tensors.contains_key(&format!("{}.weight", name("attn_qkv"))) {
+            return ["attn_q", "attn_k", "attn_v"].map(|part| self.product(&name(part), 0, x));
+        }
+        let all = self.product(&name("attn_qkv"), 0, x);
+        let (query, rest) = all.split_at(queries);
+        let (key, value) = rest.split_at(keys);
+        [query.to_vec(), key.to_vec(), value.to_vec()]
+    }
+
     fn feed_forward(&self, layer: usize, x: &[f64]) -> Vec<f64> {
         let name = |part: &str| format!("blk.{layer}.{part}");
         let block = |suffix: &str, index: usize| {
-            let gate = self.product(&name(&format!("ffn_gate{suffix}")), index, x);
-            let up = self.product(&name(&format!("ffn_up{suffix}")), index, x);
-            let inner: Vec<f64> =
-                gate.iter().zip(&up).map(|(g, u)| g / (1.0 + (-g).exp()) * u).collect();
+            let mut up = self.product(&name(&format!("ffn_up{suffix}")), index, x);
+            let gate = if self.architecture == "phi3" {
+                let other = up.split_off(up.len() / 2);
+                std::mem::replace(&mut up, other)
+            } else {
+                self.product(&name(&format!("ffn_gate{suffix}")), index, x)
+            };
+            let inner: Vec<f64> = gate.iter().zip(&up).map(|(&g, &u)| self.gated(g, u)).collect();
             self.product(&name(&format!("ffn_down{suffix}")), index, &inner)
         };
         let Some(used) = self.number("expert_used_count") else { return block("", 0) };
@@ -159,7 +251,12 @@ impl Reference {
         let scale = self.number("attention.scale").unwrap_or(1.0 / (head_size as f64).sqrt());
         let residual = self.number("residual_scale").unwrap_or(1.0);
         let embedding = self.vector("token_embd.weight").expect("an embedding");
-        let embedding_scale = self.number("embedding_scale").unwrap_or(1.0);
+        let embedding_scale = match &*self.architecture {
+            "gemma3" => (hidden as f64).sqrt(),
+            _ => self.number("embedding_scale").unwrap_or(1.0),
+        };
+        let second_norm =
+            if self.architecture == "gpt-oss" { "post_attention_norm" } else { "ffn_norm" };
         let embed = |&token: &u32| {
             embedding[token as usize * hidden..][..hidden]
                 .iter()
@@ -172,12 +269,16 @@ impl Reference {
             let (mut keys, mut values) = (Vec::new(), Vec::new());
             for (position, row) in rows.iter_mut().enumerate() {
                 let x = self.norm(&name("attn_norm"), row);
-                let mut query = self.product(&name("attn_q"), 0, &x);
-                let mut key = self.product(&name("attn_k"), 0, &x);
-                self.heads(&name("attn_q_norm"), &mut query, head_size, position);
-                self.heads(&name("attn_k_norm"), &mut key, head_size, position);
+                let (queries, kv_width) = (heads * head_size, heads / group * head_size);
+                let [mut query, mut key, value] =
+                    self.attention_inputs(layer, &x, queries, kv_width);
+                self.heads(&name("attn_q_norm"), layer, &mut query, head_size, position);
+                self.heads(&name("attn_k_norm"), layer, &mut key, head_size, position);
                 keys.push(key);
-                values.push(self.product(&name("attn_v"), 0, &x));
+                values.push(value);
+                let first =
+                    self.window(layer).map_or(0, |window| (position + 1).saturating_sub(window));
+                let sinks = self.vector(&name("attn_sinks.weight"));
                 let mut attended = Vec::new();
                 for (head, query) in query.chunks_exact(head_size).enumerate() {
                     let part = head / group * head_size..(head / group + 1) * head_size;
@@ -185,9 +286,12 @@ impl Reference {
                         scale
                             * query.iter().zip(&key[part.clone()]).map(|(a, b)| a * b).sum::<f64>()
                     };
-                    let weights = softmax(&keys.iter().map(score).collect::<Vec<_>>());
+                    let mut scores: Vec<f64> = keys[first..].iter().map(score).collect();
+                    // The sink comes last and has no value.
+                    scores.extend(sinks.map(|sinks| sinks[head]));
+                    let weights = softmax(&scores);
                     let mut out = vec![0.0; head_size];
-                    for (value, weight) in values.iter().zip(weights) {
+                    for (value, weight) in values[first..].iter().zip(weights) {
                         out.iter_mut()
                             .zip(&value[part.clone()])
                             .for_each(|(y, v)| *y += weight * v);
@@ -195,8 +299,10 @@ impl Reference {
                     attended.extend(out);
                 }
                 let out = self.product(&name("attn_output"), 0, &attended);
+                let out = self.behind(&name("post_attention_norm"), out);
                 row.iter_mut().zip(out).for_each(|(x, y)| *x += residual * y);
-                let out = self.feed_forward(layer, &self.norm(&name("ffn_norm"), row));
+                let out = self.feed_forward(layer, &self.norm(&name(second_norm), row));
+                let out = self.behind(&name("post_ffw_norm"), out);
                 row.iter_mut().zip(out).for_each(|(x, y)| *x += residual * y);
             }
         }
@@ -247,6 +353,16 @@ pub fn dequantise(bytes: &[u8], kind: u32) -> Vec<f64> {
             Q5_1 => half(block) * (nibble(8) + fifth(4)) + half(&block[2..]),
             Q4_K | Q5_K => nested(block, kind, i),
             Q6_K => q6_k(block, i),
+            Q2_K => {
+                half(&block[80..]) * f64::from(block[i / 16] & 15) * two_bits(&block[16..], i)
+                    - half(&block[82..]) * f64::from(block[i / 16] >> 4)
+            }
+            Q3_K => q3_k(block, i),
+            IQ4_NL => half(block) * f64::from(IQ4_VALUES[nibble(2) as usize]),
+            IQ4_XS => iq4_xs(block, i),
+            MXFP4 => {
+                2f64.powi(i32::from(block[0]) - 128) * f64::from(MXFP4_VALUES[nibble(1) as usize])
+            }
             other => panic!("no format {other}"),
         }
     };
@@ -281,4 +397,27 @@ fn q6_k(block: &[u8], i: usize) -> f64 {
     let high = block[128 + 32 * base + column] >> (2 * quarter) & 3;
     let scale = block[192 + i / 16] as i8;
     half(&block[208..]) * f64::from(scale) * (f64::from(low | high << 4) - 32.0)
+}
+
+/// Integers of 2 bits: two halves of 128, in each four quarters of 32 share the bytes.
+fn two_bits(bytes: &[u8], i: usize) -> f64 {
+    f64::from(bytes[i / 128 * 32 + i % 32] >> (2 * (i % 128 / 32)) & 3)
+}
+
+fn q3_k(block: &[u8], i: usize) -> f64 {
+    let third = f64::from(block[i % 32] >> (i / 32) & 1) * 4.0;
+    let (packed, part) = (&block[96..], i / 16);
+    let low = if part < 8 { packed[part] & 15 } else { packed[part - 8] >> 4 };
+    let high = packed[8 + part % 4] >> (2 * (part / 4)) & 3;
+    let scale = f64::from(low | high << 4) - 32.0;
+    half(&block[108..]) * scale * (two_bits(&block[32..], i) + third - 4.0)
+}
+
+fn iq4_xs(block: &[u8], i: usize) -> f64 {
+    let (part, column) = (i / 32, i % 32);
+    let low = block[4 + part / 2] >> (4 * (part % 2)) & 15;
+    let high = block[2 + part / 4] >> (2 * (part % 4)) & 3;
+    let nibble = block[8 + 16 * part + column % 16] >> (4 * (column / 16)) & 15;
+    let scale = f64::from(low | high << 4) - 32.0;
+    half(block) * scale * f64::from(IQ4_VALUES[usize::from(nibble)])
 }

@@ -45,14 +45,22 @@ impl Shape {
             hidden: 256,
             heads: 8,
             kv_heads: 2,
-            // Qwen 3's heads together are wider than its hidden state.
-            head_size: if architecture == "qwen3" { 64 } else { 32 },
+            // Heads of these together are wider than the hidden state.
+            head_size: match architecture {
+                "qwen3" | "qwen3moe" | "gemma3" | "gpt-oss" => 64,
+                _ => 32,
+            },
             feed_forward: 512,
             vocabulary: 320,
-            experts: (architecture == "granitemoe").then_some((8, 3)),
-            tied: architecture.starts_with("granite"),
+            experts: matches!(architecture, "granitemoe" | "qwen3moe" | "gpt-oss")
+                .then_some((8, 3)),
+            tied: architecture.starts_with("granite") || architecture == "gemma3",
             rope_factors: false,
-            rope_base: if architecture.starts_with("qwen") { 1_000_000.0 } else { 10_000.0 },
+            rope_base: match architecture {
+                "gpt-oss" => 150_000.0,
+                name if name.starts_with("qwen") || name == "gemma3" => 1_000_000.0,
+                _ => 10_000.0,
+            },
             portable: false,
         }
     }
@@ -69,7 +77,7 @@ impl Shape {
             let count = shape.iter().product::<u64>() as usize;
             let seed = salt.wrapping_mul(31).wrapping_add(index as u64);
             let (values, kind) = match shape.as_slice() {
-                [_] => (self.vector(&name, count, seed), F32),
+                _ if is_vector(&name, &shape) => (self.vector(&name, count, seed), F32),
                 [.., columns] => {
                     let scale = self.scale(&name, *columns);
                     let kind = if name.contains("ffn_gate_inp") { F32 } else { kind(&name) };
@@ -92,7 +100,7 @@ impl Shape {
             else {
                 continue;
             };
-            if shape.len() == 1 || name.contains("ffn_gate_inp") {
+            if is_vector(&name, &shape) || name.contains("ffn_gate_inp") {
                 let values = self.vector(&name, count, index as u64);
                 writer.tensor(&name, &shape, F32, blocks::quantise(&values, F32));
                 continue;
@@ -118,25 +126,50 @@ impl Shape {
         for layer in 0..self.layers {
             let mut part = |name: &str, shape: &[u64]| add(format!("blk.{layer}.{name}"), shape);
             part("attn_norm.weight", &[self.hidden]);
-            part("attn_q.weight", &[queries, self.hidden]);
-            part("attn_k.weight", &[keys, self.hidden]);
-            part("attn_v.weight", &[keys, self.hidden]);
-            if self.architecture == "qwen2" {
+            if self.architecture == "phi3" {
+                part("attn_qkv.weight", &[queries + 2 * keys, self.hidden]);
+            } else {
+                part("attn_q.weight", &[queries, self.hidden]);
+                part("attn_k.weight", &[keys, self.hidden]);
+                part("attn_v.weight", &[keys, self.hidden]);
+            }
+            if matches!(self.architecture, "qwen2" | "gpt-oss") {
                 part("attn_q.bias", &[queries]);
                 part("attn_k.bias", &[keys]);
                 part("attn_v.bias", &[keys]);
             }
-            if self.architecture == "qwen3" {
+            if matches!(self.architecture, "qwen3" | "qwen3moe" | "gemma3") {
                 part("attn_q_norm.weight", &[self.head_size]);
                 part("attn_k_norm.weight", &[self.head_size]);
             }
             part("attn_output.weight", &[self.hidden, queries]);
-            part("ffn_norm.weight", &[self.hidden]);
+            match self.architecture {
+                "gpt-oss" => {
+                    part("attn_output.bias", &[self.hidden]);
+                    part("attn_sinks.weight", &[self.heads]);
+                    part("post_attention_norm.weight", &[self.hidden]);
+                }
+                "gemma3" => {
+                    part("post_attention_norm.weight", &[self.hidden]);
+                    part("ffn_norm.weight", &[self.hidden]);
+                    part("post_ffw_norm.weight", &[self.hidden]);
+                }
+                _ => part("ffn_norm.weight", &[self.hidden]),
+            }
             if let Some((experts, _)) = self.experts {
                 part("ffn_gate_inp.weight", &[experts, self.hidden]);
                 part("ffn_gate_exps.weight", &[experts, self.feed_forward, self.hidden]);
                 part("ffn_up_exps.weight", &[experts, self.feed_forward, self.hidden]);
                 part("ffn_down_exps.weight", &[experts, self.hidden, self.feed_forward]);
+                if self.architecture == "gpt-oss" {
+                    part("ffn_gate_inp.bias", &[experts]);
+                    part("ffn_gate_exps.bias", &[experts, self.feed_forward]);
+                    part("ffn_up_exps.bias", &[experts, self.feed_forward]);
+                    part("ffn_down_exps.bias", &[experts, self.hidden]);
+                }
+            } else if self.architecture == "phi3" {
+                part("ffn_up.weight", &[2 * self.feed_forward, self.hidden]);
+                part("ffn_down.weight", &[self.hidden, self.feed_forward]);
             } else {
                 part("ffn_gate.weight", &[self.feed_forward, self.hidden]);
                 part("ffn_up.weight", &[self.feed_forward, self.hidden]);
@@ -148,7 +181,12 @@ impl Shape {
             add("output.weight".to_owned(), &[self.vocabulary, self.hidden]);
         }
         if self.rope_factors {
-            add("rope_freqs.weight".to_owned(), &[self.head_size / 2]);
+            if self.architecture == "phi3" {
+                add("rope_factors_long.weight".to_owned(), &[self.head_size / 2]);
+                add("rope_factors_short.weight".to_owned(), &[self.head_size / 2]);
+            } else {
+                add("rope_freqs.weight".to_owned(), &[self.head_size / 2]);
+            }
         }
         tensors
     }
@@ -160,7 +198,15 @@ impl Shape {
             "token_embd.weight" if self.architecture.starts_with("granite") => {
                 1.0 / EMBEDDING_SCALE
             }
+            "token_embd.weight" if self.architecture == "gemma3" => {
+                1.0 / (self.hidden as f32).sqrt()
+            }
             "token_embd.weight" => 1.0,
+            // Scores that are some units apart: where two are as near as rounding, little depends
+            // on which one is chosen last.
+            name if name.contains("ffn_gate_inp") && self.architecture != "granitemoe" => {
+                3.0 / (columns as f32).sqrt()
+            }
             _ => 1.5 / (columns as f32).sqrt(),
         }
     }
@@ -170,10 +216,18 @@ impl Shape {
     /// prompt shows it.
     fn vector(&self, name: &str, count: usize, seed: u64) -> Vec<f32> {
         match name {
-            "rope_freqs.weight" => (0..count)
+            // Never used: another model would come of it.
+            "rope_factors_long.weight" => vec![100.0; count],
+            "rope_freqs.weight" | "rope_factors_short.weight" => (0..count)
                 .map(|pair| if pair < 2 { 1.0 } else { 2.0 + pair as f32 * 0.5 })
                 .collect(),
-            name if name.ends_with(".bias") => self.random(count, seed).collect(),
+            // Those of experts are as small as what they are added to.
+            name if name.ends_with(".bias") && name.contains("ffn") => {
+                self.random(count, seed).map(|x| 0.6 * x).collect()
+            }
+            name if name.ends_with(".bias") || name.contains("attn_sinks") => {
+                self.random(count, seed).collect()
+            }
             name if name.contains("ffn_gate_inp") => {
                 let scale = self.scale(name, self.hidden);
                 self.random(count, seed).map(|x| scale * x).collect()
@@ -208,12 +262,39 @@ impl Shape {
             set("attention.scale", Meta::F32(0.4));
             set("logit_scale", Meta::F32(6.0));
         }
+        match self.architecture {
+            "gemma3" => {
+                // Of two layers one sees everything, the other less than a short prompt.
+                set("attention.sliding_window", Meta::U32(5));
+                set("attention.sliding_window_pattern", Meta::U32(2));
+            }
+            "gpt-oss" => {
+                set("attention.sliding_window", Meta::U32(4));
+                set("expert_feed_forward_length", Meta::U32(self.feed_forward as u32));
+                set("rope.scaling.type", "yarn".into());
+                set("rope.scaling.factor", Meta::F32(32.0));
+                set("rope.scaling.original_context_length", Meta::U32(4096));
+            }
+            "qwen3moe" => {
+                set("expert_feed_forward_length", Meta::U32(self.feed_forward as u32));
+            }
+            "phi3" if self.rope_factors => {
+                set("rope.scaling.original_context_length", Meta::U32(512));
+                set("rope.scaling.attn_factor", Meta::F32(1.19));
+            }
+            _ => {}
+        }
         if let Some((experts, used)) = self.experts {
             set("expert_count", Meta::U32(experts as u32));
             set("expert_used_count", Meta::U32(used as u32));
         }
         writer
     }
+}
+
+/// Whether a tensor is a vector or several of them.
+fn is_vector(name: &str, shape: &[u64]) -> bool {
+    shape.len() == 1 || name.ends_with(".bias")
 }
 
 /// 64 bits for a place in a stream.

@@ -4,6 +4,8 @@
 //! of 16 keys: each of the 16 virtual lanes of the definition's sum is then a register of its own,
 //! and its tree adds registers. Keys and values are loaded once for four states.
 
+use core::ops::Range;
+
 use super::{Tile, softmax_step};
 use crate::{Isa, LANES, TILE, lanes::Lanes};
 
@@ -31,41 +33,47 @@ impl Tile<'_> {
             queries.chunks_exact(TOGETHER * head_size).zip(out.chunks_mut(TOGETHER * head_size));
         for (index, ((largest, total), (queries, out))) in states.zip(operands).enumerate() {
             let held = out.len() / head_size;
-            let counts: [usize; TOGETHER] = core::array::from_fn(|s| match s < held {
+            let seen: [Range<usize>; TOGETHER] = core::array::from_fn(|s| match s < held {
                 true => self.shape.visible(index * TOGETHER + s, self.start),
-                false => 0,
+                false => 0..0,
             });
-            let longest = counts.into_iter().fold(0, usize::max);
-            let shortest = counts.into_iter().fold(TILE, usize::min);
-            if longest == 0 {
-                continue;
-            }
+            let active = || seen.iter().filter(|seen| !seen.is_empty());
+            let first = active().fold(TILE, |first, seen| first.min(seen.start));
+            let last = active().fold(0, |last, seen| last.max(seen.end));
             let mut weights = [[f32::NEG_INFINITY; TILE]; TOGETHER];
-            for chunk in 0..longest.div_ceil(LANES) {
+            for chunk in first / LANES..last.div_ceil(LANES) {
                 let scores = self.scores::<V>(queries, chunk);
                 for s in 0..TOGETHER {
                     weights[s].as_chunks_mut().0[chunk] =
                         scores[s].times(V::splat(self.scale)).store();
                 }
             }
-            for s in 0..held {
-                if counts[s] > 0 {
-                    // e^−∞ is 0, and a 0 more does not change a maximum or a sum of weights.
-                    weights[s][counts[s]..].fill(f32::NEG_INFINITY);
-                    let correction = softmax_step(&mut weights[s], &mut largest[s], &mut total[s]);
-                    for out in &mut out[s * head_size..][..head_size] {
-                        *out *= correction;
-                    }
+            for (s, seen) in seen.iter().enumerate().filter(|(_, seen)| !seen.is_empty()) {
+                // e^−∞ is 0, and a 0 more does not change a maximum or a sum of weights.
+                weights[s][..seen.start].fill(f32::NEG_INFINITY);
+                weights[s][seen.end..].fill(f32::NEG_INFINITY);
+                let correction = softmax_step(&mut weights[s], &mut largest[s], &mut total[s]);
+                for out in &mut out[s * head_size..][..head_size] {
+                    *out *= correction;
                 }
             }
-            self.accumulate::<V>(&weights, shortest, out);
-            for s in 0..held {
-                if counts[s] > shortest {
-                    self.accumulate_one(
-                        &weights[s],
-                        shortest..counts[s],
-                        &mut out[s * head_size..][..head_size],
-                    );
+            // What all four see, and what only some of them see before and after it.
+            let shared = if active().count() == TOGETHER {
+                let start = active().fold(0, |start, seen| start.max(seen.start));
+                start..active().fold(TILE, |end, seen| end.min(seen.end))
+            } else {
+                0..0
+            };
+            for (s, seen) in seen.iter().enumerate().filter(|(_, seen)| !seen.is_empty()) {
+                let before = seen.start..if shared.is_empty() { seen.end } else { shared.start };
+                let out = &mut out[s * head_size..][..head_size];
+                self.accumulate_one(&weights[s], before, out);
+            }
+            if !shared.is_empty() {
+                self.accumulate::<V>(&weights, shared.clone(), out);
+                for (s, seen) in seen.iter().enumerate() {
+                    let out = &mut out[s * head_size..][..head_size];
+                    self.accumulate_one(&weights[s], shared.end..seen.end, out);
                 }
             }
         }
@@ -80,32 +88,28 @@ impl Tile<'_> {
         plus(two::<V>(operands, 0), two::<V>(operands, 1))
     }
 
-    /// `out[s][d] += weights[s][j]·values[j][d]` for `j` in `0..count` in order.
+    /// `out[s][d] += weights[s][j]·values[j][d]` for `j` in `range` in order.
     #[inline(always)]
     fn accumulate<V: Lanes>(
         &self,
         weights: &[[f32; TILE]; TOGETHER],
-        count: usize,
+        range: Range<usize>,
         out: &mut [f32],
     ) {
         let head_size = self.shape.head_size;
-        if count == 0 {
-            return;
-        }
         let whole = head_size / LANES * LANES;
         let mut first = 0;
         while first + 2 * LANES <= whole {
-            self.accumulate_columns::<V, 2>(weights, count, first, out);
+            self.accumulate_columns::<V, 2>(weights, range.clone(), first, out);
             first += 2 * LANES;
         }
         if first < whole {
-            self.accumulate_columns::<V, 1>(weights, count, first, out);
+            self.accumulate_columns::<V, 1>(weights, range.clone(), first, out);
         }
         for (weights, out) in weights.iter().zip(out.chunks_exact_mut(head_size)) {
             for (d, out) in out.iter_mut().enumerate().skip(whole) {
-                for (weight, values) in
-                    weights[..count].iter().zip(self.values.chunks_exact(head_size))
-                {
+                let values = self.values[range.start * head_size..].chunks_exact(head_size);
+                for (weight, values) in weights[range.clone()].iter().zip(values) {
                     *out += weight * values[d];
                 }
             }
@@ -121,7 +125,7 @@ impl Tile<'_> {
     fn accumulate_columns<V: Lanes, const W: usize>(
         &self,
         weights: &[[f32; TILE]; TOGETHER],
-        count: usize,
+        range: Range<usize>,
         first: usize,
         out: &mut [f32],
     ) {
@@ -132,7 +136,8 @@ impl Tile<'_> {
                 sums[s][w] = V::load(&out[s * head_size + first..].as_chunks().0[w]);
             }
         }
-        for (j, values) in self.values.chunks_exact(head_size).take(count.min(TILE)).enumerate() {
+        let values = self.values[range.start * head_size..].chunks_exact(head_size);
+        for (j, values) in (range.start..range.end.min(TILE)).zip(values) {
             let values = &values[first..][..W * LANES].as_chunks().0;
             for w in 0..W {
                 let value = V::load(&values[w]);
@@ -150,12 +155,7 @@ impl Tile<'_> {
 
     /// The same for one state and positions `range`.
     #[inline(always)]
-    fn accumulate_one(
-        &self,
-        weights: &[f32; TILE],
-        range: core::ops::Range<usize>,
-        out: &mut [f32],
-    ) {
+    fn accumulate_one(&self, weights: &[f32; TILE], range: Range<usize>, out: &mut [f32]) {
         let values = self.values.chunks_exact(out.len()).skip(range.start);
         for (weight, values) in weights[range].iter().zip(values) {
             for (out, value) in out.iter_mut().zip(values) {

@@ -130,13 +130,11 @@ fn products_are_products() {
             // Scales as models have them, near 1, so that the activations' rounding stays in
             // proportion.
             for block in bytes.chunks_exact_mut(format.block_bytes()) {
-                let at = if format == WeightType::Q6_K { 208 } else { 0 };
-                block[at..at + 2].copy_from_slice(&f16::from_f32(1.0).to_le_bytes());
-                if matches!(
-                    format,
-                    WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K
-                ) {
-                    block[2..4].copy_from_slice(&f16::from_f32(2.0).to_le_bytes());
+                for (&at, scale) in format.halves().iter().zip([1.0, 2.0]) {
+                    block[at..at + 2].copy_from_slice(&f16::from_f32(scale).to_le_bytes());
+                }
+                if format == WeightType::MXFP4 {
+                    block[0] = 128;
                 }
             }
         }

@@ -85,24 +85,21 @@ impl Stream {
                     _ => (byte >> 8) as u8,
                 });
             }
-            let halves: &[usize] = match format {
+            match format {
                 WeightType::F32 => {
                     let value = self.float().to_le_bytes();
                     bytes[start..].copy_from_slice(&value);
-                    &[]
                 }
                 WeightType::BF16 => {
                     let value = self.float().to_le_bytes();
                     bytes[start..].copy_from_slice(&value[2..]);
-                    &[]
                 }
-                WeightType::F16 | WeightType::Q8_0 | WeightType::Q4_0 | WeightType::Q5_0 => &[0],
-                WeightType::Q4_1 | WeightType::Q5_1 | WeightType::Q4_K | WeightType::Q5_K => {
-                    &[0, 2]
-                }
-                WeightType::Q6_K => &[208],
-            };
-            for at in halves {
+                // Not so large that sums of f32 overflow.
+                WeightType::MXFP4 => bytes[start] = self.below(160) as u8,
+                _ => {}
+            }
+            let halves: &[usize] = if format == WeightType::F16 { &[0] } else { format.halves() };
+            for &at in halves {
                 let scale = self.scale().to_le_bytes();
                 bytes[start + at..][..2].copy_from_slice(&scale);
             }

@@ -5,7 +5,7 @@ mod machine;
 mod report;
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -17,7 +17,10 @@ use mica_engine::{
 };
 
 use self::report::Report;
-use super::generate::{OpenError, open_model, threads};
+use super::{
+    generate::{OpenError, open_model, threads},
+    progress::Progress,
+};
 use crate::config::parse_layers;
 
 /// Most rounds, so that a typing error does not keep a machine busy for days.
@@ -181,31 +184,6 @@ fn middle(rounds: &[Round], time: impl Fn(&Round) -> Duration) -> Duration {
     let mut times: Vec<Duration> = rounds.iter().map(time).collect();
     times.sort_unstable();
     times[times.len() / 2]
-}
-
-/// One line on the terminal that says what takes so long; nothing where no person looks.
-struct Progress {
-    shown: bool,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self { shown: std::io::stderr().is_terminal() }
-    }
-
-    fn say(&mut self, what: &str) {
-        if self.shown {
-            // Goes to the line's start and clears it. A terminal that cannot be written to is no
-            // reason to stop.
-            let _ = write!(std::io::stderr(), "\r\x1b[K{what}…");
-        }
-    }
-
-    fn done(&mut self) {
-        if self.shown {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
 }
 
 #[cfg(test)]

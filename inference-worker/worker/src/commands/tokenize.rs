@@ -6,10 +6,13 @@ use std::{
 };
 
 use clap::Args;
-use mica_engine::{Bos, Special, Tokenizer, TokenizerError, tokenizer::MAX_TEXT_BYTES};
+use mica_engine::{Bos, Special, Tokenizer, TokenizerError};
 use serde_json::json;
 
-use super::generate::{OpenError, open_model};
+use super::{
+    generate::{OpenError, open_model},
+    text::{TextError, read_text},
+};
 
 /// Arguments of `mica-worker tokenize`.
 #[derive(Args, Debug)]
@@ -41,33 +44,9 @@ pub enum TokenizeError {
     /// It has no tokenizer that this program knows, or that takes the text.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
-    /// The file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It is too long.
-    #[error(
-        "{} has {size} bytes, more than the {MAX_TEXT_BYTES} that are encoded at once; cut it",
-        path.display()
-    )]
-    TooLong {
-        /// The file.
-        path: PathBuf,
-        /// Its bytes.
-        size: u64,
-    },
-    /// It is no text.
-    #[error("cannot read {} as UTF-8 text", path.display())]
-    NoText {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The text cannot be read.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// Standard output takes no more.
     #[error(transparent)]
     Output(#[from] io::Error),
@@ -80,15 +59,7 @@ pub enum TokenizeError {
 pub(crate) fn run(args: &TokenizeArgs) -> Result<(), TokenizeError> {
     let file = open_model(args.model.as_ref())?;
     let tokenizer = Tokenizer::from_gguf(&file)?;
-    let path = || args.text_file.clone();
-    let size = std::fs::metadata(&args.text_file)
-        .map_err(|source| TokenizeError::Read { path: path(), source })?
-        .len();
-    if size > MAX_TEXT_BYTES as u64 {
-        return Err(TokenizeError::TooLong { path: path(), size });
-    }
-    let text = std::fs::read_to_string(&args.text_file)
-        .map_err(|source| TokenizeError::NoText { path: path(), source })?;
+    let text = read_text(&args.text_file)?;
     let special = if args.parse_special { Special::Parse } else { Special::Text };
     let bos = if args.add_bos { Bos::Add } else { Bos::Omit };
     let ids = tokenizer.encode(&text, special, bos)?;

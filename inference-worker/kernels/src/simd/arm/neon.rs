@@ -4,17 +4,22 @@
 //! since the compiler does not offer it yet. Without it two products are added in 16 bits (at most
 //! 2·128·127) and then in 32.
 //!
+//! Places in a table are looked up as signed integers.
+//!
 //! Nothing here may be a closure: the bodies are inlined into the functions that carry the
 //! instruction set.
+
+mod scales;
 
 use core::arch::{aarch64::*, asm};
 
 use super::{block_quads, layout};
 use crate::{
     LANES, WeightType,
-    activations::{BLOCK_PAIRS, Four, PAIRS, Panel, SuperPanel},
+    activations::{Four, Panel, SuperPanel},
     packed::{Group, Head, Quad},
 };
+use scales::{minimum_products, part_scales, scale_products};
 
 /// Lanes of a register.
 pub(super) const WIDTH: usize = LANES / 4;
@@ -110,13 +115,13 @@ pub(super) unsafe fn blocks<D: Dot, const R: usize, const S: usize, const KIND: 
                 add_half::<D, R, S, KIND>(&mut integers, quads, first, half, &x.quants[block]);
             }
             for s in 0..S {
-                let scales = halves(&heads[0], first + s);
+                let scales = block_scales::<KIND>(&heads[0], first + s);
                 for r in 0..R {
                     let (x_scale, x_sum) = (x.scales[block][r], x.sums[block][r]);
                     let offset = vdupq_n_s32(x_sum.wrapping_mul(layout.offset as i32));
                     let integer = vsubq_s32(integers[r][s], offset);
                     sums[r][s] = add_product(sums[r][s], vmulq_n_f32(scales, x_scale), integer);
-                    if layout.heads == 2 {
+                    if layout.minima {
                         let minima = vmulq_n_f32(halves(&heads[1], first + s), x_scale);
                         sums[r][s] = add_product(sums[r][s], minima, vdupq_n_s32(x_sum));
                     }
@@ -150,7 +155,7 @@ pub(super) unsafe fn super_blocks<D: Dot, const R: usize, const S: usize, const 
             let mut integers = [[vdupq_n_s32(0); S]; R];
             let mut scales = [[vdupq_n_s32(0); 16]; S];
             for s in 0..S {
-                scales[s] = part_scales::<KIND>(scale_quads, first + s);
+                scales[s] = part_scales::<KIND>(scale_quads, heads, first + s);
             }
             for (block, quads) in quads.chunks_exact(layout.block_quads).enumerate() {
                 let mut parts = [[vdupq_n_s32(0); S]; R];
@@ -163,8 +168,8 @@ pub(super) unsafe fn super_blocks<D: Dot, const R: usize, const S: usize, const 
                         &x.quants[index][block],
                     );
                     // Formats with 8 scales have one for both halves, at even places.
-                    if layout.heads == 1 || half == 1 {
-                        let part = 2 * block + if layout.heads == 1 { half } else { 0 };
+                    if layout.scale_each_part || half == 1 {
+                        let part = 2 * block + if layout.scale_each_part { half } else { 0 };
                         for r in 0..R {
                             for s in 0..S {
                                 integers[r][s] =
@@ -179,17 +184,17 @@ pub(super) unsafe fn super_blocks<D: Dot, const R: usize, const S: usize, const 
                 let scale = halves(&heads[0], first + s);
                 for r in 0..R {
                     let (x_scale, pairs) = (x.scales[index][r], &x.pairs[index]);
-                    if layout.heads == 1 {
-                        let offset = vshlq_n_s32::<5>(scale_products(&scales[s], pairs, r));
-                        let integer = vsubq_s32(integers[r][s], offset);
-                        sums[r][s] = add_product(sums[r][s], vmulq_n_f32(scale, x_scale), integer);
-                    } else {
-                        sums[r][s] =
-                            add_product(sums[r][s], vmulq_n_f32(scale, x_scale), integers[r][s]);
-                        let minima =
-                            vcvtq_f32_s32(minimum_products(scale_quads, first + s, pairs, r));
+                    let mut integer = integers[r][s];
+                    if layout.offset != 0 {
+                        let offset = scale_products(&scales[s], pairs, r);
+                        integer = vmlsq_n_s32(integer, offset, layout.offset as i32);
+                    }
+                    sums[r][s] = add_product(sums[r][s], vmulq_n_f32(scale, x_scale), integer);
+                    if layout.minima {
+                        let minima = minimum_products::<R, KIND>(scale_quads, first + s, pairs, r);
                         let scale = vmulq_n_f32(halves(&heads[1], first + s), x_scale);
-                        sums[r][s] = vsubq_f32(sums[r][s], vmulq_f32(scale, minima));
+                        let minima = vmulq_f32(scale, vcvtq_f32_s32(minima));
+                        sums[r][s] = vsubq_f32(sums[r][s], minima);
                     }
                 }
             }
@@ -227,7 +232,8 @@ unsafe fn add_half<D: Dot, const R: usize, const S: usize, const KIND: usize>(
     }
 }
 
-/// Stored integers of columns `16·half + 4c..16·half + 4c + 4` of a block.
+/// Stored integers of columns `16·half + 4c..16·half + 4c + 4` of a block, looked up where the
+/// format has a table.
 #[inline(always)]
 unsafe fn stored<const KIND: usize>(
     quads: &[Quad],
@@ -235,102 +241,63 @@ unsafe fn stored<const KIND: usize>(
     half: usize,
     c: usize,
 ) -> int8x16_t {
-    let upper_quads = const { layout(KIND).upper_quads };
+    let layout = const { layout(KIND) };
     // SAFETY: the caller's.
     unsafe {
-        if KIND == WeightType::Q8_0 as usize {
+        if layout.bits == 8 {
             return vreinterpretq_s8_u8(load(&quads[4 * half + c], register));
         }
-        let both = load(&quads[upper_quads + c], register);
+        if layout.bits <= 3 {
+            let both = load(&quads[layout.upper_quads + half], register);
+            let low = moved(both, -(2 * c as i8), 0x03);
+            if layout.bits == 2 {
+                return vreinterpretq_s8_u8(low);
+            }
+            let third = moved(load(&quads[0], register), 2 - (c + 4 * half) as i8, 0x04);
+            return vreinterpretq_s8_u8(vorrq_u8(low, third));
+        }
+        let both = load(&quads[layout.upper_quads + c], register);
         let nibbles =
             if half == 0 { vandq_u8(both, vdupq_n_u8(0x0f)) } else { vshrq_n_u8::<4>(both) };
+        if let Some(table) = layout.table {
+            return vqtbl1q_s8(vld1q_s8(table.as_ptr()), nibbles);
+        }
         // Bits of the byte that belong to these columns, moved to bit 4: from bit `c + 4·half` or
         // from bit `2c`.
-        let (quad, from, mask) = match upper_quads {
+        let (quad, from, mask) = match layout.upper_quads {
             0 => return vreinterpretq_s8_u8(nibbles),
             1 => (0, c + 4 * half, 0x10),
             _ => (half, 2 * c, 0x30),
         };
-        let moved = vshlq_u8(load(&quads[quad], register), vdupq_n_s8(4 - from as i8));
-        vreinterpretq_s8_u8(vorrq_u8(nibbles, vandq_u8(moved, vdupq_n_u8(mask))))
+        let upper = moved(load(&quads[quad], register), 4 - from as i8, mask);
+        vreinterpretq_s8_u8(vorrq_u8(nibbles, upper))
     }
 }
 
-/// Scales of the 16 parts of a super-block; those of formats with 8 are at even places.
+/// Bits of every byte moved up by `places`, or down if that is negative, those of `mask`.
 #[inline(always)]
-unsafe fn part_scales<const KIND: usize>(quads: &[Quad], register: usize) -> [int32x4_t; 16] {
+unsafe fn moved(bits: uint8x16_t, places: i8, mask: u8) -> uint8x16_t {
+    // SAFETY: the caller's.
+    unsafe { vandq_u8(vshlq_u8(bits, vdupq_n_s8(places)), vdupq_n_u8(mask)) }
+}
+
+/// Scales of a block of 32.
+#[inline(always)]
+unsafe fn block_scales<const KIND: usize>(head: &Head, register: usize) -> float32x4_t {
     // SAFETY: the caller's.
     unsafe {
-        let mut scales = [vdupq_n_s32(0); 16];
-        if KIND == WeightType::Q6_K as usize {
-            for q in 0..4 {
-                let word = vreinterpretq_s32_u8(load(&quads[q], register));
-                scales[4 * q] = vshrq_n_s32::<24>(vshlq_n_s32::<24>(word));
-                scales[4 * q + 1] = vshrq_n_s32::<24>(vshlq_n_s32::<8>(word));
-                scales[4 * q + 2] = vshrq_n_s32::<24>(vshlq_n_s32::<16>(word));
-                scales[4 * q + 3] = vshrq_n_s32::<24>(word);
-            }
-        } else {
-            let six = vdupq_n_u32(0x3f);
-            for q in 0..2 {
-                let word = vreinterpretq_u32_u8(load(&quads[q], register));
-                scales[8 * q] = vreinterpretq_s32_u32(vandq_u32(word, six));
-                scales[8 * q + 2] = vreinterpretq_s32_u32(vandq_u32(vshrq_n_u32::<16>(word), six));
-                scales[8 * q + 4] = vreinterpretq_s32_u32(vandq_u32(vshrq_n_u32::<6>(word), six));
-                scales[8 * q + 6] = vreinterpretq_s32_u32(vandq_u32(vshrq_n_u32::<22>(word), six));
-            }
+        if KIND == WeightType::MXFP4 as usize {
+            return vreinterpretq_f32_u32(vshlq_n_u32::<16>(wide(head, register)));
         }
-        scales
+        halves(head, register)
     }
 }
 
-/// `Σ scale·sum` over the 16 parts.
+/// 16 bits of 4 rows, each in a lane of 32.
 #[inline(always)]
-unsafe fn scale_products<const R: usize>(
-    scales: &[int32x4_t; 16],
-    x: &[[[i16; 2]; R]; PAIRS],
-    r: usize,
-) -> int32x4_t {
-    // SAFETY: the caller's.
-    unsafe {
-        let mut sum = vdupq_n_s32(0);
-        for part in 0..16 {
-            sum = vmlaq_n_s32(sum, scales[part], i32::from(x[part / 2][r][part % 2]));
-        }
-        sum
-    }
-}
-
-/// `Σ minimum·sum` over the 8 blocks.
-#[inline(always)]
-unsafe fn minimum_products<const R: usize>(
-    quads: &[Quad],
-    register: usize,
-    x: &[[[i16; 2]; R]; PAIRS],
-    r: usize,
-) -> int32x4_t {
-    // SAFETY: the caller's.
-    unsafe {
-        let a = vreinterpretq_u16_u8(load(&quads[0], register));
-        let b = vreinterpretq_u16_u8(load(&quads[1], register));
-        let c = vreinterpretq_u16_u8(load(&quads[2], register));
-        let (six, upper) = (vdupq_n_u16(0x3f), vdupq_n_u16(0x30));
-        let minima = [
-            vandq_u16(c, six),
-            vandq_u16(vshrq_n_u16::<6>(c), six),
-            vorrq_u16(vshrq_n_u16::<12>(a), vandq_u16(vshrq_n_u16::<8>(c), upper)),
-            vorrq_u16(vshrq_n_u16::<12>(b), vandq_u16(vshrq_n_u16::<10>(c), upper)),
-        ];
-        let mut sum = vdupq_n_s32(0);
-        for pair in 0..4 {
-            let both = vreinterpretq_u32_u16(minima[pair]);
-            let even = vreinterpretq_s32_u32(vandq_u32(both, vdupq_n_u32(0xffff)));
-            let odd = vreinterpretq_s32_u32(vshrq_n_u32::<16>(both));
-            let [x_even, x_odd] = x[BLOCK_PAIRS + pair][r];
-            sum = vmlaq_n_s32(vmlaq_n_s32(sum, even, i32::from(x_even)), odd, i32::from(x_odd));
-        }
-        sum
-    }
+unsafe fn wide(head: &Head, register: usize) -> uint32x4_t {
+    // SAFETY: 4 halves.
+    unsafe { vmovl_u16(vld1_u16(head.as_chunks::<WIDTH>().0[register].as_ptr())) }
 }
 
 /// The 4 bytes of 4 rows.

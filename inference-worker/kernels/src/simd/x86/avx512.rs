@@ -1,16 +1,20 @@
 //! AVX-512 with VNNI: 16 rows are one register, four products per lane and instruction.
 //!
-//! The instruction wants one unsigned factor: the weights, as they are stored or, for Q8_0, moved
-//! up by 128. What the offset adds is taken back with the activations' sums, still in integers.
+//! The instruction wants one unsigned factor: the weights, as they are stored or, for Q8_0 and
+//! formats with a table, moved up by 128. What the offset adds is taken back with the activations'
+//! sums, still in integers.
+
+mod scales;
 
 use core::arch::x86_64::*;
 
 use super::{block_quads, layout, prefetch};
 use crate::{
     LANES, WeightType,
-    activations::{BLOCK_PAIRS, Four, PAIRS, Panel, SuperPanel},
+    activations::{Four, Panel, SuperPanel},
     packed::{Group, Head, Quad},
 };
+use scales::{corrections, part_scales};
 
 /// `G` groups by `P` panels of `R` rows, blocks of 32.
 ///
@@ -68,7 +72,7 @@ pub(super) unsafe fn blocks<const R: usize, const G: usize, const P: usize, cons
         }
         let mut scales = [_mm512_setzero_ps(); G];
         for g in 0..G {
-            scales[g] = halves(&heads[g][0]);
+            scales[g] = block_scales::<KIND>(&heads[g][0]);
         }
         for p in 0..P {
             for r in 0..R {
@@ -80,7 +84,7 @@ pub(super) unsafe fn blocks<const R: usize, const G: usize, const P: usize, cons
                         _mm512_mul_ps(scales[g], x_scale),
                         integers[g][p][r],
                     );
-                    if layout.heads == 2 {
+                    if layout.minima {
                         sums[g][p][r] = add_product(
                             sums[g][p][r],
                             _mm512_mul_ps(halves(&heads[g][1]), x_scale),
@@ -94,6 +98,11 @@ pub(super) unsafe fn blocks<const R: usize, const G: usize, const P: usize, cons
     sums.map(|sums| sums.map(|sums| sums.map(|sums| lanes(sums))))
 }
 
+/// Whether weights are signed and become unsigned by adding 128.
+const fn moved_up(kind: usize) -> bool {
+    kind == WeightType::Q8_0 as usize || layout(kind).table.is_some()
+}
+
 /// What the offset of the stored weights adds to a block's integers, taken off in advance.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -102,9 +111,7 @@ fn offset_sum<const KIND: usize>(x_sum: i32) -> __m512i {
     match const { layout(KIND).offset } {
         8 => _mm512_sub_epi32(zero, _mm512_slli_epi32::<3>(x_sum)),
         16 => _mm512_sub_epi32(zero, _mm512_slli_epi32::<4>(x_sum)),
-        _ if KIND == WeightType::Q8_0 as usize => {
-            _mm512_sub_epi32(zero, _mm512_slli_epi32::<7>(x_sum))
-        }
+        _ if const { moved_up(KIND) } => _mm512_sub_epi32(zero, _mm512_slli_epi32::<7>(x_sum)),
         _ => zero,
     }
 }
@@ -126,7 +133,7 @@ pub(super) unsafe fn super_blocks<const R: usize, const P: usize, const KIND: us
         .zip(group.heads.chunks_exact(layout.heads));
     for (index, (quads, heads)) in records.enumerate() {
         let (scale_quads, quads) = quads.split_at(layout.scale_quads);
-        let scales = part_scales::<KIND>(scale_quads);
+        let scales = part_scales::<KIND>(scale_quads, heads);
         let mut integers = [[_mm512_setzero_si512(); R]; P];
         for (block, quads) in quads.chunks_exact(layout.block_quads).enumerate() {
             if R * P <= 4 {
@@ -136,7 +143,7 @@ pub(super) unsafe fn super_blocks<const R: usize, const P: usize, const KIND: us
             for c in 0..4 {
                 let (low, high) = (low::<KIND>(quads, c), high::<KIND>(quads, c));
                 // With a scale for each 16 columns the halves are summed apart.
-                let other = usize::from(layout.heads == 1);
+                let other = usize::from(layout.scale_each_part);
                 for p in 0..P {
                     let x = &x[p].quants[index][block];
                     for r in 0..R {
@@ -152,7 +159,7 @@ pub(super) unsafe fn super_blocks<const R: usize, const P: usize, const KIND: us
                         integers[p][r],
                         _mm512_mullo_epi32(parts[0][p][r], scales[2 * block]),
                     );
-                    if layout.heads == 1 {
+                    if layout.scale_each_part {
                         integers[p][r] = _mm512_add_epi32(
                             integers[p][r],
                             _mm512_mullo_epi32(parts[1][p][r], scales[2 * block + 1]),
@@ -165,17 +172,20 @@ pub(super) unsafe fn super_blocks<const R: usize, const P: usize, const KIND: us
         for p in 0..P {
             for r in 0..R {
                 let x_scale = _mm512_set1_ps(x[p].scales[index][r]);
-                let corrections = pair_products::<R, KIND>(scale_quads, &x[p].pairs[index], r);
-                if layout.heads == 1 {
-                    let integer =
-                        _mm512_sub_epi32(integers[p][r], _mm512_slli_epi32::<5>(corrections));
-                    sums[p][r] = add_product(sums[p][r], _mm512_mul_ps(scale, x_scale), integer);
-                } else {
-                    sums[p][r] =
-                        add_product(sums[p][r], _mm512_mul_ps(scale, x_scale), integers[p][r]);
+                let correction = corrections::<R, KIND>(scale_quads, heads, &x[p].pairs[index], r);
+                let integer = match layout.offset {
+                    4 => _mm512_sub_epi32(integers[p][r], _mm512_slli_epi32::<2>(correction)),
+                    32 => _mm512_sub_epi32(integers[p][r], _mm512_slli_epi32::<5>(correction)),
+                    _ if const { moved_up(KIND) } => {
+                        _mm512_sub_epi32(integers[p][r], _mm512_slli_epi32::<7>(correction))
+                    }
+                    _ => integers[p][r],
+                };
+                sums[p][r] = add_product(sums[p][r], _mm512_mul_ps(scale, x_scale), integer);
+                if layout.minima {
                     let minimum = _mm512_mul_ps(
                         _mm512_mul_ps(halves(&heads[1]), x_scale),
-                        _mm512_cvtepi32_ps(corrections),
+                        _mm512_cvtepi32_ps(correction),
                     );
                     sums[p][r] = _mm512_sub_ps(sums[p][r], minimum);
                 }
@@ -189,15 +199,20 @@ pub(super) unsafe fn super_blocks<const R: usize, const P: usize, const KIND: us
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn low<const KIND: usize>(quads: &[Quad], c: usize) -> __m512i {
-    let upper_quads = const { layout(KIND).upper_quads };
-    if KIND == WeightType::Q8_0 as usize {
-        return _mm512_xor_si512(load(&quads[c]), _mm512_set1_epi8(-128));
-    }
-    let nibbles = _mm512_and_si512(load(&quads[upper_quads + c]), _mm512_set1_epi8(0x0f));
-    match upper_quads {
-        0 => nibbles,
-        1 => _mm512_or_si512(nibbles, fifth_bits(&quads[0], c)),
-        _ => _mm512_or_si512(nibbles, upper_bits(&quads[0], c)),
+    let layout = const { layout(KIND) };
+    match layout.bits {
+        8 => _mm512_xor_si512(load(&quads[c]), _mm512_set1_epi8(-128)),
+        2 | 3 => few_bits::<KIND>(quads, 0, c),
+        _ => {
+            let both = load(&quads[layout.upper_quads + c]);
+            let nibbles = _mm512_and_si512(both, _mm512_set1_epi8(0x0f));
+            match (layout.table, layout.upper_quads) {
+                (Some(table), _) => looked_up(table, nibbles),
+                (None, 0) => nibbles,
+                (None, 1) => _mm512_or_si512(nibbles, fifth_bits(&quads[0], c)),
+                (None, _) => _mm512_or_si512(nibbles, upper_bits(&quads[0], c)),
+            }
+        }
     }
 }
 
@@ -205,116 +220,90 @@ fn low<const KIND: usize>(quads: &[Quad], c: usize) -> __m512i {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn high<const KIND: usize>(quads: &[Quad], c: usize) -> __m512i {
-    let upper_quads = const { layout(KIND).upper_quads };
-    if KIND == WeightType::Q8_0 as usize {
-        return _mm512_xor_si512(load(&quads[4 + c]), _mm512_set1_epi8(-128));
+    let layout = const { layout(KIND) };
+    match layout.bits {
+        8 => _mm512_xor_si512(load(&quads[4 + c]), _mm512_set1_epi8(-128)),
+        2 | 3 => few_bits::<KIND>(quads, 1, c),
+        _ => {
+            let shifted = _mm512_srli_epi16::<4>(load(&quads[layout.upper_quads + c]));
+            let nibbles = _mm512_and_si512(shifted, _mm512_set1_epi8(0x0f));
+            match (layout.table, layout.upper_quads) {
+                (Some(table), _) => looked_up(table, nibbles),
+                (None, 0) => nibbles,
+                (None, 1) => _mm512_or_si512(nibbles, fifth_bits(&quads[0], c + 4)),
+                (None, _) => _mm512_or_si512(nibbles, upper_bits(&quads[1], c)),
+            }
+        }
     }
-    let shifted = _mm512_srli_epi16::<4>(load(&quads[upper_quads + c]));
-    let nibbles = _mm512_and_si512(shifted, _mm512_set1_epi8(0x0f));
-    match upper_quads {
-        0 => nibbles,
-        1 => _mm512_or_si512(nibbles, fifth_bits(&quads[0], c + 4)),
-        _ => _mm512_or_si512(nibbles, upper_bits(&quads[1], c)),
+}
+
+/// Integers of 2 or 3 bits of columns `16·half + 4c..16·half + 4c + 4` of a block.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn few_bits<const KIND: usize>(quads: &[Quad], half: usize, c: usize) -> __m512i {
+    let layout = const { layout(KIND) };
+    let two = moved(load(&quads[layout.upper_quads + half]), -(2 * c as i32), 0x03);
+    match layout.bits {
+        2 => two,
+        _ => {
+            let third = moved(load(&quads[0]), 2 - (c + 4 * half) as i32, 0x04);
+            _mm512_or_si512(two, third)
+        }
     }
+}
+
+/// What stands in the table at each place, plus 128.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn looked_up(table: &[i8; 16], places: __m512i) -> __m512i {
+    // SAFETY: 16 bytes.
+    let table = _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(table.as_ptr().cast()) });
+    _mm512_shuffle_epi8(_mm512_xor_si512(table, _mm512_set1_epi8(-128)), places)
 }
 
 /// Bit `c` of every byte, as 16.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn fifth_bits(quad: &Quad, c: usize) -> __m512i {
-    let bits = load(quad);
-    let moved = match c {
-        0 => _mm512_slli_epi32::<4>(bits),
-        1 => _mm512_slli_epi32::<3>(bits),
-        2 => _mm512_slli_epi32::<2>(bits),
-        3 => _mm512_slli_epi32::<1>(bits),
-        4 => bits,
-        5 => _mm512_srli_epi32::<1>(bits),
-        6 => _mm512_srli_epi32::<2>(bits),
-        _ => _mm512_srli_epi32::<3>(bits),
-    };
-    _mm512_and_si512(moved, _mm512_set1_epi8(0x10))
+    moved(load(quad), 4 - c as i32, 0x10)
 }
 
 /// Bits `2k` and `2k + 1` of every byte, times 16.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn upper_bits(quad: &Quad, k: usize) -> __m512i {
-    let bits = load(quad);
-    let moved = match k {
-        0 => _mm512_slli_epi32::<4>(bits),
-        1 => _mm512_slli_epi32::<2>(bits),
-        2 => bits,
-        _ => _mm512_srli_epi32::<2>(bits),
-    };
-    _mm512_and_si512(moved, _mm512_set1_epi8(0x30))
+    moved(load(quad), 4 - 2 * k as i32, 0x30)
 }
 
-/// Scales of the 16 parts of a super-block; those of formats with 8 are at even places.
+/// Bits moved up by `places`, or down if that is negative, those of `mask` in every byte. The
+/// compiler knows `places`.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn part_scales<const KIND: usize>(quads: &[Quad]) -> [__m512i; 16] {
-    let mut scales = [_mm512_setzero_si512(); 16];
-    if KIND == WeightType::Q6_K as usize {
-        for q in 0..4 {
-            let word = load(&quads[q]);
-            scales[4 * q] = _mm512_srai_epi32::<24>(_mm512_slli_epi32::<24>(word));
-            scales[4 * q + 1] = _mm512_srai_epi32::<24>(_mm512_slli_epi32::<8>(word));
-            scales[4 * q + 2] = _mm512_srai_epi32::<24>(_mm512_slli_epi32::<16>(word));
-            scales[4 * q + 3] = _mm512_srai_epi32::<24>(word);
-        }
-    } else {
-        let six = _mm512_set1_epi32(0x3f);
-        for q in 0..2 {
-            let word = load(&quads[q]);
-            scales[8 * q] = _mm512_and_si512(word, six);
-            scales[8 * q + 2] = _mm512_and_si512(_mm512_srli_epi32::<16>(word), six);
-            scales[8 * q + 4] = _mm512_and_si512(_mm512_srli_epi32::<6>(word), six);
-            scales[8 * q + 6] = _mm512_and_si512(_mm512_srli_epi32::<22>(word), six);
-        }
-    }
-    scales
+fn moved(bits: __m512i, places: i32, mask: i8) -> __m512i {
+    let moved = match places {
+        0 => bits,
+        1.. => _mm512_sll_epi32(bits, _mm_cvtsi32_si128(places)),
+        _ => _mm512_srl_epi32(bits, _mm_cvtsi32_si128(-places)),
+    };
+    _mm512_and_si512(moved, _mm512_set1_epi8(mask))
 }
 
-/// `Σ minimum·sum` over the 8 blocks, or for Q6_K `Σ scale·sum` over the 16 parts.
+/// Scales of a block of 32.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn pair_products<const R: usize, const KIND: usize>(
-    quads: &[Quad],
-    x: &[[[i16; 2]; R]; PAIRS],
-    r: usize,
-) -> __m512i {
-    let mut sum = _mm512_setzero_si512();
-    if KIND == WeightType::Q6_K as usize {
-        for q in 0..4 {
-            let word = load(&quads[q]);
-            let (even, odd) = (
-                _mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(word)),
-                _mm512_srai_epi16::<8>(word),
-            );
-            sum = _mm512_dpwssd_epi32(sum, even, two(x[2 * q][r]));
-            sum = _mm512_dpwssd_epi32(sum, odd, two(x[2 * q + 1][r]));
-        }
-        return sum;
+#[target_feature(enable = "avx512f")]
+fn block_scales<const KIND: usize>(head: &Head) -> __m512 {
+    if KIND == WeightType::MXFP4 as usize {
+        return _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide(head)));
     }
-    let [a, b, c] = [load(&quads[0]), load(&quads[1]), load(&quads[2])];
-    let (six, upper) = (_mm512_set1_epi16(0x3f), _mm512_set1_epi16(0x30));
-    let minima = [
-        _mm512_and_si512(c, six),
-        _mm512_and_si512(_mm512_srli_epi16::<6>(c), six),
-        _mm512_or_si512(
-            _mm512_srli_epi16::<12>(a),
-            _mm512_and_si512(_mm512_srli_epi16::<8>(c), upper),
-        ),
-        _mm512_or_si512(
-            _mm512_srli_epi16::<12>(b),
-            _mm512_and_si512(_mm512_srli_epi16::<10>(c), upper),
-        ),
-    ];
-    for pair in 0..4 {
-        sum = _mm512_dpwssd_epi32(sum, minima[pair], two(x[BLOCK_PAIRS + pair][r]));
-    }
-    sum
+    halves(head)
+}
+
+/// 16 bits of 16 rows, each in a lane of 32.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn wide(head: &Head) -> __m512i {
+    // SAFETY: 16 halves.
+    _mm512_cvtepu16_epi32(unsafe { _mm256_loadu_si256(head.as_ptr().cast()) })
 }
 
 #[inline]
