@@ -23,6 +23,17 @@ pub mod supply;
 pub use decide::{Decision, Move, Round, Rules, Stay};
 pub use supply::{Member, Supply};
 
+/// Length of a round in blocks. All workers count the same rounds, so that they agree who guards
+/// which layer; long enough for a move to reach the chain before the others look again.
+pub const ROUND_BLOCKS: mica_primitives::BlockNumber = 20;
+/// The rules that all workers follow. A worker stays for five rounds after a move.
+pub const RULES: Rules = Rules {
+    gain_threshold: 0.05,
+    minimum_stay: 5 * ROUND_BLOCKS,
+    movers_per_round: 2.0,
+    least_probability: 0.0,
+};
+
 /// Why migration could not be computed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
