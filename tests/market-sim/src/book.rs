@@ -32,8 +32,8 @@ pub fn figures_of(run: &Run, summary: &Summary, folder: &Path, caption: &str) ->
     open(folder)?;
     draw(folder, "prices", &series::prices(run, caption))?;
     draw(folder, "gap", &series::gap(run, caption))?;
-    draw(folder, "throughput", &series::throughput("Throughput", &[("", &run.rows)], caption))?;
-    draw(folder, "welfare", &series::welfare(&[(String::new(), &run.rows)], caption))?;
+    draw(folder, "throughput", &series::throughput("Throughput", &[("", run.rows.as_slice())], caption))?;
+    draw(folder, "welfare", &series::welfare(&[(String::new(), run.rows.as_slice())], caption))?;
     draw(folder, "revenue", &series::revenue(&summary.revenue_by_cost, caption))?;
     draw(folder, "figure3", &paper::revenue(caption)?)?;
     // A world with a bare layer has no path.
@@ -132,7 +132,7 @@ impl Chapter<'_> {
         let before = Setting { rules: Some(two), ..crowd };
         let (two, _) = self.play("2,000 at the front, two movers", before, Self::plan(400))?;
         let (part, _) = self.play("2,000 at the front", crowd, Self::plan(400))?;
-        let runs = [("two movers a round", &*two.rows), ("workers' rule", &*part.rows)];
+        let runs = [("two movers a round", two.rows.as_slice()), ("workers' rule", part.rows.as_slice())];
         let caption = self.caption(&crowd);
         let chart = series::throughput("A crowd at the front spreads", &runs, &caption);
         draw(self.folder, "movers", &chart)
@@ -166,7 +166,7 @@ impl Chapter<'_> {
             runs.push((format!("{:.0} % strategic", 100.0 * share), run.rows));
         }
         let lines: Vec<(String, &[mica_market_sim::Row])> =
-            runs.iter().map(|(name, rows)| (name.clone(), &**rows)).collect();
+            runs.iter().map(|(name, rows)| (name.clone(), rows.as_slice())).collect();
         let caption = self.caption(&Setting { workers: 1_000, ..self.base() });
         draw(self.folder, "strategic", &series::welfare(&lines, &caption))
     }

@@ -13,9 +13,10 @@ pub fn each<T: Send>(threads: usize, items: &mut [T], work: impl Fn(&mut T) + Sy
         items.iter_mut().for_each(work);
         return;
     }
+    let work = &work;
     thread::scope(|scope| {
         for part in items.chunks_mut(stretch) {
-            scope.spawn(|| part.iter_mut().for_each(&work));
+            scope.spawn(move || part.iter_mut().for_each(work));
         }
     });
 }
