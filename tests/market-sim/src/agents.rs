@@ -29,6 +29,8 @@ pub struct Block {
     pub cost_us: Vec<u32>,
     /// Expense, base units per layer-token.
     pub expense: Vec<f64>,
+    /// What a sale costs by the worker's rule for load, base units per layer-token.
+    pub counted: Vec<f64>,
     /// Price, base units per layer-token.
     pub price: Vec<f64>,
     /// Part of its time that is sold; above 1, what payers want beyond it.

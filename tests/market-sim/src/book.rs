@@ -3,10 +3,10 @@
 use std::{fmt::Write as _, path::Path};
 
 use eyre::{Result, WrapErr};
-use mica_market::migration::RULES;
+use mica_market::migration::{RULES, Rules};
 use mica_market_sim::{
-    Market, Plan, Run, Setting, Start, Summary, World,
-    figures::{Chart, paper, series},
+    LoadRule, Market, Plan, Run, Setting, Start, Summary, World,
+    figures::{Chart, Curve, paper, series},
     serial,
 };
 
@@ -14,6 +14,10 @@ use crate::{options::Options, output};
 
 /// Sellers of each layer in the figure of markups.
 const SELLERS: [u16; 6] = [1, 2, 3, 4, 8, 16];
+/// Least probability of a move in the figure of movers.
+const LEAST_PROBABILITY: f64 = 0.02;
+/// Loads of the figure of rules for load.
+const LOADS: [f64; 5] = [0.3, 0.5, 0.6, 0.7, 0.85];
 /// Shares of strategic actors.
 const STRATEGIC: [f64; 4] = [0.0, 0.1, 0.3, 0.5];
 
@@ -32,7 +36,11 @@ pub fn figures_of(run: &Run, summary: &Summary, folder: &Path, caption: &str) ->
     open(folder)?;
     draw(folder, "prices", &series::prices(run, caption))?;
     draw(folder, "gap", &series::gap(run, caption))?;
-    draw(folder, "throughput", &series::throughput("Throughput", &[("", run.rows.as_slice())], caption))?;
+    draw(
+        folder,
+        "throughput",
+        &series::throughput("Throughput", &[("", run.rows.as_slice())], caption),
+    )?;
     draw(folder, "welfare", &series::welfare(&[(String::new(), run.rows.as_slice())], caption))?;
     draw(folder, "revenue", &series::revenue(&summary.revenue_by_cost, caption))?;
     draw(folder, "figure3", &paper::revenue(caption)?)?;
@@ -54,10 +62,11 @@ struct Chapter<'a> {
 /// Plays the worlds of the chapter, draws its figures and writes `numbers.md`.
 pub fn write(folder: &Path, options: &Options) -> Result<()> {
     open(folder)?;
-    let table = "| world | rounds to rest | moves | Nash gap | throughput | welfare | single payers | served |\n\
+    let table = "| world | rounds to rest | moves | Nash gap | throughput | welfare of the most | single payers | served |\n\
                  |---|---|---|---|---|---|---|---|\n";
     let mut chapter = Chapter { folder, options, table: table.into() };
     chapter.sizes()?;
+    chapter.loads()?;
     chapter.movers()?;
     chapter.shock()?;
     chapter.strategic()?;
@@ -89,7 +98,7 @@ impl Chapter<'_> {
             summary.moves,
             100.0 * end.gap.greatest,
             100.0 * end.throughput,
-            100.0 * end.welfare_part,
+            100.0 * summary.optimum_part.unwrap_or(f64::NAN),
             summary
                 .assignment
                 .map_or(String::new(), |best| format!("{:.2} %", 100.0 * best.part())),
@@ -118,21 +127,48 @@ impl Chapter<'_> {
         figures_of(&run, &summary, self.folder, &caption)?;
         let large = Setting { workers: 10_000, layers: 100, ..self.base() };
         self.play("10,000 workers, 100 layers", large, Self::plan(300))?;
-        let busy = Setting { load: 0.9, ..self.base() };
-        self.play("100 workers, load 0.9", busy, Self::plan(150))?;
         let calm = Setting { churn: 0.01, ..self.base() };
         self.play("100 workers, 1 % churn", calm, Self::plan(150))?;
         Ok(())
     }
 
+    /// The two rules for load, at rising loads.
+    fn loads(&mut self) -> Result<()> {
+        let mut curves = Vec::new();
+        for (name, load_rule) in
+            [("displaced sales", LoadRule::Displaced), ("waiting", LoadRule::Waiting)]
+        {
+            let mut points = Vec::new();
+            for load in LOADS {
+                let setting = Setting { load, load_rule, ..self.base() };
+                let title = format!("100 workers, load {load}, {name}");
+                let (_, summary) = self.play(&title, setting, Self::plan(150))?;
+                points.push((load, summary.optimum_part.unwrap_or(f64::NAN)));
+            }
+            curves.push(Curve::line(name, points));
+        }
+        let chart = Chart {
+            title: "Two rules for busy workers".into(),
+            caption: self.caption(&self.base()),
+            axes: ("load".into(), "part of the greatest welfare".into()),
+            logarithmic: false,
+            curves,
+        };
+        draw(self.folder, "loads", &chart)
+    }
+
     /// A crowd at the front, by the workers' rule and with two movers per round at most.
     fn movers(&mut self) -> Result<()> {
         let crowd = Setting { workers: 2_000, layers: 40, start: Start::Front, ..self.base() };
-        let two = mica_market::migration::Rules { least_probability: 0.0, ..RULES };
-        let before = Setting { rules: Some(two), ..crowd };
-        let (two, _) = self.play("2,000 at the front, two movers", before, Self::plan(400))?;
-        let (part, _) = self.play("2,000 at the front", crowd, Self::plan(400))?;
-        let runs = [("two movers a round", two.rows.as_slice()), ("workers' rule", part.rows.as_slice())];
+        let (two, _) = self.play("2,000 at the front, two movers", crowd, Self::plan(400))?;
+        let rules = Some(Rules { least_probability: LEAST_PROBABILITY, ..RULES });
+        let after = Setting { rules, ..crowd };
+        let (part, _) =
+            self.play("2,000 at the front, 2 % of those who wish", after, Self::plan(400))?;
+        let runs = [
+            ("two movers a round", two.rows.as_slice()),
+            ("2 % of those who wish", part.rows.as_slice()),
+        ];
         let caption = self.caption(&crowd);
         let chart = series::throughput("A crowd at the front spreads", &runs, &caption);
         draw(self.folder, "movers", &chart)
@@ -150,7 +186,7 @@ impl Chapter<'_> {
             summary.recovery_rounds.map_or("no".into(), |rounds| rounds.to_string())
         );
         self.table.push_str(
-            "| world | rounds to rest | moves | Nash gap | throughput | welfare | single payers | served |\n\
+            "| world | rounds to rest | moves | Nash gap | throughput | welfare of the most | single payers | served |\n\
              |---|---|---|---|---|---|---|---|\n",
         );
         draw(self.folder, "shock", &series::shock(&run, &self.caption(&setting)))

@@ -1,6 +1,6 @@
 //! What workers would gain by another price (P2P-LLM eq. 6), by the production code's own climb.
 
-use mica_market::pricing::{Prospect, best_price, rule};
+use mica_market::pricing::{Prospect, best_price};
 
 use crate::{
     actors::Kind,
@@ -23,7 +23,9 @@ pub struct NashGap {
 
 /// The Nash gap of at most `sample` honest workers that serve; all of them if there are no more.
 ///
-/// As the worker's own rule has it, profit is counted against the expense of a busy worker.
+/// As the worker's own rule has it, profit is counted against what a sale costs a busy worker. A
+/// full worker that counts the sales that it displaces has no profit at its price and so the
+/// greatest gap: it is not at rest.
 ///
 /// # Errors
 /// [`SimError::Pricing`] where the production code cannot climb.
@@ -64,8 +66,7 @@ fn gain(world: &World, block: &Block, i: usize) -> Result<f64, SimError> {
         })
         .collect();
     let price = block.price[i];
-    let utilisation = f64::from(block.utilisation[i]).min(1.0);
-    let expense = rule::displaced_expense(block.expense[i], price, utilisation);
+    let expense = block.counted[i];
     let prospect = Prospect::new(&stream.demand, block.believed_us[i].into(), expense, &rivals)?;
     if world.market.bounds.ceiling <= expense {
         return Ok(0.0);

@@ -46,4 +46,4 @@ pub mod world;
 
 pub use market::Market;
 pub use run::{Plan, Row, Run, Summary};
-pub use world::{Setting, SimError, Start, World};
+pub use world::{LoadRule, Setting, SimError, Start, World};

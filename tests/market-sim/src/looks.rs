@@ -1,9 +1,9 @@
 //! A worker's look at the market: what it has sold, what payers now think of it, and its next
 //! price.
 //!
-//! The rules are the production code's: the expense of a busy worker
-//! ([`rule::displaced_expense`]), what payers believe ([`believed_cost_us`]), the ascent
-//! ([`crowd::ascend`]) and the change that is worth a fee.
+//! The rules are the production code's: the expense of a busy worker ([`rule`]), what payers
+//! believe ([`believed_cost_us`]), the ascent ([`crowd::ascend`]) and the change that is worth a
+//! fee.
 
 use mica_market::{
     pricing::{
@@ -17,7 +17,7 @@ use crate::{
     actors::Kind,
     agents::Block,
     market::{Market, STREAMS},
-    world::World,
+    world::{LoadRule, World},
 };
 
 /// Utilisation above which waiting times are no longer reckoned with: ten times the cost.
@@ -41,6 +41,7 @@ pub(crate) struct Looker<'a> {
     fields: &'a [Field; STREAMS],
     demand: f64,
     reference_us: u32,
+    load_rule: LoadRule,
     now: u32,
 }
 
@@ -52,6 +53,7 @@ impl<'a> Looker<'a> {
             fields: &world.fields,
             demand: world.demand,
             reference_us: world.reference_us,
+            load_rule: world.setting.load_rule,
             now: world.now,
         }
     }
@@ -116,17 +118,30 @@ impl<'a> Looker<'a> {
             _ => self.fields[0].own_share(first, end, block.mass[0][i]),
         };
         let price = block.price[i];
-        let expense = rule::displaced_expense(
-            block.expense[i],
-            price,
-            f64::from(block.utilisation[i]).min(1.0),
-        );
+        self.count(block, i);
+        let expense = block.counted[i];
         let slope = self.market.streams[0].per_price;
         let next = crowd::ascend(slope, expense, price, share, 1.0, self.market.bounds);
         if (next / price - 1.0).abs() >= self.market.worth_a_fee {
             block.price[i] = next;
             block.changes += 1;
         }
+    }
+
+    /// What a sale costs worker `i` by its rule for load.
+    fn count(&self, block: &mut Block, i: usize) {
+        let (expense, utilisation) = (block.expense[i], f64::from(block.utilisation[i]));
+        block.counted[i] = match self.load_rule {
+            LoadRule::Displaced => {
+                rule::displaced_expense(expense, block.price[i], utilisation.min(1.0))
+            }
+            LoadRule::Waiting => {
+                let worth = self.market.streams[0].time_worth();
+                let cost_us = f64::from(block.cost_us[i]);
+                let now = rule::waiting_expense(expense, worth, cost_us, utilisation);
+                block.counted[i] + rule::CALM * (now - block.counted[i])
+            }
+        };
     }
 
     /// Payers see worker `i` as it is now.

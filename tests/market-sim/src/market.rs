@@ -37,6 +37,11 @@ impl Stream {
         }
     }
 
+    /// What a microsecond per layer-token is worth to them, base units.
+    pub fn time_worth(&self) -> f64 {
+        self.per_cost / self.per_price
+    }
+
     /// `e^{(w_0−w)/T}`: mass of an offer where doing without has a mass of 1.
     pub fn mass(&self, price: f64, cost_us: f64) -> f64 {
         (self.budget - self.per_price * price - self.per_cost * cost_us).exp()

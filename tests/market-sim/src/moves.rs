@@ -127,6 +127,7 @@ fn churn(world: &mut World, round: &Round<'_>, number: u32) -> usize {
             block.kind[i] = worker.kind;
             block.cost_us[i] = worker.cost_us;
             block.expense[i] = worker.expense;
+            block.counted[i] = worker.expense;
             block.price[i] = worker.price;
             block.utilisation[i] = 0.0;
             block.experience[i] = Default::default();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use mica_market::migration::{RULES, Rules};
-use mica_market_sim::{Plan, Setting, Start};
+use mica_market_sim::{LoadRule, Plan, Setting, Start};
 
 /// Where workers begin.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -13,6 +13,15 @@ pub enum Place {
     Random,
     /// All at the first layers.
     Front,
+}
+
+/// What a busy worker counts as the cost of a sale.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Load {
+    /// The sales that it displaces, as workers do.
+    Displaced,
+    /// The waiting that it causes.
+    Waiting,
 }
 
 /// Simulates a model's market: prices, moves, payers, shocks and actors that do not play by the
@@ -48,6 +57,9 @@ pub struct Options {
     /// Where workers begin.
     #[arg(long, value_enum, default_value_t = Place::Random)]
     pub start: Place,
+    /// How prices follow load.
+    #[arg(long, value_enum, default_value_t = Load::Displaced)]
+    pub load_rule: Load,
     /// Workers stay where they begin.
     #[arg(long)]
     pub no_moves: bool,
@@ -101,6 +113,10 @@ impl Options {
             load: self.load,
             churn: self.churn,
             start,
+            load_rule: match self.load_rule {
+                Load::Displaced => LoadRule::Displaced,
+                Load::Waiting => LoadRule::Waiting,
+            },
             rules: (!self.no_moves).then_some(rules),
             threads: self.threads.unwrap_or_else(cores).clamp(1, 256),
         }

@@ -10,7 +10,7 @@ use eyre::{Result, WrapErr};
 use mica_market_sim::{Row, Summary, starts::Starts};
 
 const HEAD: &str = "round,workers,price,price_changes,gap_greatest,gap_mean,throughput,bare_layers,\
-                    bared_by_moves,wishes,moves,welfare,welfare_optimum,welfare_part,revenue,served";
+                    bared_by_moves,wishes,moves,welfare,welfare_bound,welfare_part,revenue,served";
 
 /// Rows as a table of commas.
 pub fn table(rows: &[Row]) -> String {
@@ -33,7 +33,7 @@ pub fn table(rows: &[Row]) -> String {
             row.wishes,
             row.moves,
             welfare.reached,
-            welfare.optimum,
+            welfare.bound,
             row.welfare_part,
             welfare.revenue,
             welfare.served
@@ -83,6 +83,13 @@ pub fn summary(summary: &Summary, rows: &[Row], json: bool) -> Result<()> {
     writeln!(out, "bared by moves    {} layers", summary.bared_by_moves)?;
     writeln!(out, "throughput        {:.1} % of the even split", 100.0 * end.throughput)?;
     writeln!(out, "welfare           {:.2} % of the bound", 100.0 * end.welfare_part)?;
+    if let Some(part) = summary.optimum_part {
+        writeln!(
+            out,
+            "                  {:.2} % of the most with workers where they stand",
+            100.0 * part
+        )?;
+    }
     writeln!(out, "served            {:.2} %", 100.0 * end.welfare.served)?;
     if let Some(best) = &summary.assignment {
         writeln!(out, "single payers     {:.2} % of the best assignment", 100.0 * best.part())?;

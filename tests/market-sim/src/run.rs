@@ -7,7 +7,7 @@ use crate::{
     gap::{NashGap, nash_gap},
     moves::Moved,
     routes::{Routes, Snapshot},
-    welfare::{Welfare, welfare},
+    welfare::{Welfare, optimum, welfare},
     world::{Setting, SimError, World},
 };
 
@@ -58,7 +58,7 @@ pub struct Row {
     pub moves: usize,
     /// Welfare.
     pub welfare: Welfare,
-    /// Part of the optimum of welfare that is reached.
+    /// Part of the bound of welfare that is reached.
     pub welfare_part: f64,
 }
 
@@ -83,7 +83,9 @@ pub struct Summary {
     pub moves: usize,
     /// Layers left bare by moves in all.
     pub bared_by_moves: u32,
-    /// Least part of the optimal welfare in the round of the shock and after it.
+    /// Part of the greatest welfare with the workers where they stand; not for large worlds.
+    pub optimum_part: Option<f64>,
+    /// Least part of the bound of welfare in the round of the shock and after it.
     pub shock_low: Option<f64>,
     /// Rounds after the shock until the weakest layer was at 95 % of what it is in the end.
     pub recovery_rounds: Option<u32>,
@@ -218,6 +220,7 @@ impl Run {
                 .then(|| after.iter().position(|row| row.throughput >= 0.95 * end.throughput))
                 .flatten()
                 .map(|rounds| rounds as u32),
+            optimum_part: small.then(|| end.welfare.reached / optimum(world)),
             assignment: small.then(|| assignment(world)),
             routes: small.then(|| Snapshot::new(world).pick(PATHS).ok()).flatten(),
             revenue_by_cost: revenue_by_cost(world),

@@ -21,7 +21,7 @@ pub struct Starts {
     pub bared_by_moves: u32,
     /// Worlds with a layer that nobody serves at the end.
     pub bare_at_end: usize,
-    /// Least part of the optimal welfare at the end.
+    /// Least part of the greatest welfare with the workers where they stand, at the end.
     pub welfare: f64,
     /// Mean of it.
     pub mean_welfare: f64,
@@ -94,7 +94,7 @@ fn play(setting: Setting, market: Market, plan: Plan) -> Result<One, SimError> {
         gap,
         bared_by_moves: run.rows.iter().map(|row| u32::from(row.bared_by_moves)).sum(),
         bare: end.bare_layers > 0,
-        welfare: end.welfare_part,
+        welfare: end.welfare.reached / crate::welfare::optimum(&run.world),
         throughput: end.throughput,
     })
 }

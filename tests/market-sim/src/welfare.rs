@@ -6,9 +6,11 @@
 //! against it are expenses, the difference between what payers believe of a worker's speed and what
 //! it is, waiting included, and sales that a full worker cannot serve, at the full worth of a sale.
 //!
-//! The optimum is an upper bound: all workers ask their expense, payers know every cost, nobody
-//! waits, nobody is full, and the masses stand evenly over the layers, since a sum of logarithms is
-//! greatest there. No market can be above it.
+//! The bound is what no market can be above: all workers ask their expense, payers know every cost,
+//! nobody waits, nobody is full, and the masses stand evenly over the layers, since a sum of
+//! logarithms is greatest there. [`optimum`] is the most that is possible with the workers where
+//! they stand: payers know every cost, waits are what they must be, and a planner sets prices so
+//! that each payer pays for the wait that it causes to others.
 
 use crate::{agents::Block, looks::waiting_us, market::STREAMS, world::World};
 
@@ -18,7 +20,7 @@ pub struct Welfare {
     /// Of the market as it is.
     pub reached: f64,
     /// The bound.
-    pub optimum: f64,
+    pub bound: f64,
     /// What workers take in, base units per token of demand.
     pub revenue: f64,
     /// Part of all layer-tokens that is served, doing without counted as not served.
@@ -26,9 +28,9 @@ pub struct Welfare {
 }
 
 impl Welfare {
-    /// Part of the optimum that is reached.
+    /// Part of the bound that is reached.
     pub fn part(&self) -> f64 {
-        if self.optimum > 0.0 { self.reached / self.optimum } else { 1.0 }
+        if self.bound > 0.0 { self.reached / self.bound } else { 1.0 }
     }
 }
 
@@ -59,7 +61,7 @@ pub fn welfare(world: &World) -> Welfare {
         add(world, block, i, &worth, &mut total);
     }
     for (sum, stream) in best.iter().zip(&world.market.streams) {
-        total.optimum +=
+        total.bound +=
             stream.part * layers * (stream.outside + sum / layers).ln() / stream.per_price;
     }
     total.served /= layers;
@@ -69,9 +71,7 @@ pub fn welfare(world: &World) -> Welfare {
 /// Adds what worker `i` of a block earns, and takes away what payers did not get.
 fn add(world: &World, block: &Block, i: usize, worth: &[Vec<f64>; STREAMS], total: &mut Welfare) {
     let utilisation = f64::from(block.utilisation[i]);
-    let failing = f64::from(block.kind[i].failure_permille()) / 1_000.0;
-    // Who fails every other session takes two sessions for an answer.
-    let true_us = waiting_us(block.cost_us[i].into(), utilisation) / (1.0 - failing);
+    let true_us = true_us(block, i, utilisation);
     let served = utilisation.max(1.0).recip();
     let (first, end) = (block.first[i], block.end[i]);
     for (k, stream) in world.market.streams.iter().enumerate() {
@@ -81,11 +81,85 @@ fn add(world: &World, block: &Block, i: usize, worth: &[Vec<f64>; STREAMS], tota
             * mass
             * (worth[k][usize::from(end)] - worth[k][usize::from(first)])
             * (1.0 - served);
-        let slower = stream.per_cost * (true_us - f64::from(block.believed_us[i]));
+        // Several identities of one machine are no choice of tastes, though payers take them for
+        // it.
+        let slower = stream.per_cost * (true_us - f64::from(block.believed_us[i]))
+            + block.kind[i].identities().ln();
         total.reached += served * sales * (block.price[i] - block.expense[i])
             - served * sales * slower / stream.per_price
             - lost;
         total.revenue += served * sales * block.price[i];
         total.served += served * sales;
     }
+}
+
+/// Steps of the planner.
+const STEPS: usize = 300;
+/// Part of the way that a step goes; more makes it swing.
+const STEP: f64 = 0.1;
+
+/// The greatest welfare per token of demand with the workers where they stand, base units.
+///
+/// The planner's prices are expense and toll. Steps that are too few or a worker that is full leave
+/// it below the true optimum, never above. Time: some hundred looks of every worker.
+pub fn optimum(world: &World) -> f64 {
+    let mut plan = world.clone();
+    let mut toll: Vec<(f64, f64)> = Vec::with_capacity(world.setting.workers);
+    for block in &plan.blocks {
+        toll.extend((0..block.len()).map(|i| (block.expense[i], 0.5)));
+    }
+    for _ in 0..STEPS {
+        for block in &mut plan.blocks {
+            for i in (0..block.len()).filter(|i| block.until[*i] != crate::agents::GONE) {
+                let (price, utilisation) = toll[block.from + i];
+                let true_us = true_us(block, i, utilisation);
+                for (mass, stream) in block.mass.iter_mut().zip(&plan.market.streams) {
+                    mass[i] = stream.mass(price, true_us);
+                }
+            }
+            block.sum();
+        }
+        plan.sum();
+        for block in &plan.blocks {
+            for i in (0..block.len()).filter(|i| block.is_here(*i)) {
+                let (price, before) = &mut toll[block.from + i];
+                let (sales, worth) = planned(&plan, block, i);
+                let cost = f64::from(block.cost_us[i]);
+                let utilisation = *before + STEP * (plan.demand * sales * cost - *before);
+                // One more sale makes all that come meanwhile wait longer.
+                let idle = 1.0 - utilisation.min(crate::looks::MOST_WAITING);
+                let waiting = worth * plan.demand * cost * cost / (idle * idle);
+                *price += STEP * (block.expense[i] + waiting - *price);
+                *before = utilisation;
+            }
+        }
+    }
+    let mut total = 0.0;
+    for (stream, masses) in plan.market.streams.iter().zip(&plan.masses) {
+        let value: f64 = masses.iter().map(|mass| (stream.outside + mass.max(0.0)).ln()).sum();
+        total += stream.part * value / stream.per_price;
+    }
+    for (block, i) in plan.here() {
+        total += planned(&plan, block, i).0 * (toll[block.from + i].0 - block.expense[i]);
+    }
+    total
+}
+
+/// Sales of worker `i` per token of demand, and what a microsecond is worth to its payers together.
+fn planned(world: &World, block: &Block, i: usize) -> (f64, f64) {
+    let (mut sales, mut worth) = (0.0, 0.0);
+    for (k, stream) in world.market.streams.iter().enumerate() {
+        let one =
+            stream.part * world.fields[k].sales(block.first[i], block.end[i], block.mass[k][i]);
+        sales += one;
+        worth += one * stream.time_worth();
+    }
+    (sales, worth)
+}
+
+/// What a layer-token takes at worker `i`, µs. Who fails every other session takes two for an
+/// answer.
+fn true_us(block: &Block, i: usize, utilisation: f64) -> f64 {
+    let failing = f64::from(block.kind[i].failure_permille()) / 1_000.0;
+    waiting_us(block.cost_us[i].into(), utilisation) / (1.0 - failing)
 }

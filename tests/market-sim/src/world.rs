@@ -40,6 +40,16 @@ pub enum Start {
     Front,
 }
 
+/// What a busy worker counts as the cost of a sale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoadRule {
+    /// The sales that it displaces, [`mica_market::pricing::rule::displaced_expense`].
+    Displaced,
+    /// The waiting that it causes, [`mica_market::pricing::rule::waiting_expense`].
+    Waiting,
+}
+
 /// What a world is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Setting {
@@ -57,6 +67,8 @@ pub struct Setting {
     pub churn: f64,
     /// Where workers begin.
     pub start: Start,
+    /// How prices follow load.
+    pub load_rule: LoadRule,
     /// When workers move; [`None`] if they never do.
     pub rules: Option<Rules>,
     /// Threads; they change no result.
@@ -73,6 +85,7 @@ impl Default for Setting {
             load: 0.5,
             churn: 0.0,
             start: Start::Random,
+            load_rule: LoadRule::Displaced,
             rules: Some(RULES),
             threads: 1,
         }
@@ -284,6 +297,7 @@ fn populate(block: &mut Block, setting: &Setting) {
         block.kind.push(worker.kind);
         block.cost_us.push(worker.cost_us);
         block.expense.push(worker.expense);
+        block.counted.push(worker.expense);
         block.price.push(worker.price);
         block.utilisation.push(0.0);
         block.experience.push(Experience::default());

@@ -40,9 +40,37 @@ pub fn displaced_expense(expense: f64, price: f64, utilisation: f64) -> f64 {
     expense + overload(utilisation) * (price - expense).max(0.0)
 }
 
+/// Most utilisation that [`waiting_expense`] reckons with: there a sale takes ten times as long as
+/// at an idle worker.
+pub const MOST_UTILISATION: f64 = 0.9;
+/// Part of the way that a worker goes at each look towards the present [`waiting_expense`]. Payers
+/// come back to a worker about as slowly as they learn of its queue; a quicker one answers queues
+/// that are gone, and all swing together.
+pub const CALM: f64 = 0.05;
+
+/// What a sale costs everybody: the worker's expense, and the time for which it keeps all other
+/// payers of the worker waiting, in money.
+///
+/// Where sales come at random and are served in turn, one takes `c/(1−u)`, and a further one makes
+/// the `u/c` that come meanwhile wait `c²/(1−u)²` longer in all. `time_worth` is what payers give
+/// for a microsecond, `(1−α)/α·p_unit/c_unit`; `cost_us` is per layer-token. A rule for busy
+/// workers that acts before they are full, unlike [`displaced_expense`].
+pub fn waiting_expense(expense: f64, time_worth: f64, cost_us: f64, utilisation: f64) -> f64 {
+    let utilisation = utilisation.clamp(0.0, MOST_UTILISATION);
+    expense + time_worth * cost_us * utilisation / (1.0 - utilisation).powi(2)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sale_costs_others_nothing_at_an_idle_worker_and_more_and_more_at_a_busy_one() {
+        let cost = |utilisation| waiting_expense(7.0, 10.0, 50.0, utilisation);
+        assert_eq!(cost(0.0), 7.0);
+        assert!((cost(0.5) - (7.0 + 1_000.0)).abs() < 1e-9);
+        assert!(cost(0.9) > 10.0 * cost(0.5) && cost(5.0) == cost(0.9));
+    }
 
     #[test]
     fn a_sale_costs_nothing_more_below_four_fifths_and_a_whole_sale_without_room() {

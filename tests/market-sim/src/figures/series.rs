@@ -80,7 +80,7 @@ pub fn welfare(runs: &[(String, &[Row])], caption: &str) -> Chart {
         .iter()
         .map(|(name, rows)| Curve::line(name.as_str(), over_rounds(rows, |row| row.welfare_part)))
         .collect();
-    chart("Welfare with strategic actors", caption, "part of the optimum", curves)
+    chart("Welfare", caption, "part of the bound", curves)
 }
 
 /// Part of the revenue and of the speed, by eighths of the workers.
