@@ -110,7 +110,10 @@ pub fn optimum(world: &World) -> f64 {
     }
     for _ in 0..STEPS {
         for block in &mut plan.blocks {
-            for i in (0..block.len()).filter(|i| block.until[*i] != crate::agents::GONE) {
+            for i in 0..block.len() {
+                if !block.is_here(i) {
+                    continue;
+                }
                 let (price, utilisation) = toll[block.from + i];
                 let true_us = true_us(block, i, utilisation);
                 for (mass, stream) in block.mass.iter_mut().zip(&plan.market.streams) {
