@@ -14,8 +14,6 @@ use crate::{options::Options, output};
 
 /// Sellers of each layer in the figure of markups.
 const SELLERS: [u16; 6] = [1, 2, 3, 4, 8, 16];
-/// Least probability of a move in the figure of movers.
-const LEAST_PROBABILITY: f64 = 0.02;
 /// Loads of the figure of rules for load.
 const LOADS: [f64; 5] = [0.3, 0.5, 0.6, 0.7, 0.85];
 /// Shares of strategic actors.
@@ -160,14 +158,13 @@ impl Chapter<'_> {
     /// A crowd at the front, by the workers' rule and with two movers per round at most.
     fn movers(&mut self) -> Result<()> {
         let crowd = Setting { workers: 2_000, layers: 40, start: Start::Front, ..self.base() };
-        let (two, _) = self.play("2,000 at the front, two movers", crowd, Self::plan(400))?;
-        let rules = Some(Rules { least_probability: LEAST_PROBABILITY, ..RULES });
-        let after = Setting { rules, ..crowd };
-        let (part, _) =
-            self.play("2,000 at the front, 2 % of those who wish", after, Self::plan(400))?;
+        let rules = Some(Rules { least_probability: 0.0, ..RULES });
+        let before = Setting { rules, ..crowd };
+        let (two, _) = self.play("2,000 at the front, two movers", before, Self::plan(400))?;
+        let (part, _) = self.play("2,000 at the front", crowd, Self::plan(400))?;
         let runs = [
             ("two movers a round", two.rows.as_slice()),
-            ("2 % of those who wish", part.rows.as_slice()),
+            ("one in fifty who wish", part.rows.as_slice()),
         ];
         let caption = self.caption(&crowd);
         let chart = series::throughput("A crowd at the front spreads", &runs, &caption);

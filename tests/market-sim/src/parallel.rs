@@ -21,18 +21,13 @@ pub fn each<T: Send>(threads: usize, items: &mut [T], work: impl Fn(&mut T) + Sy
     });
 }
 
-/// What `work` gives for `0..count`, in order; it is called for stretches of [`STRETCH`] numbers.
+/// What `work` gives for `0..count`, in order.
 pub fn map<R: Send>(threads: usize, count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
-    let mut parts: Vec<(usize, Vec<R>)> =
-        (0..count.div_ceil(STRETCH)).map(|part| (part * STRETCH, Vec::new())).collect();
-    each(threads, &mut parts, |(from, results)| {
-        results.extend((*from..count.min(*from + STRETCH)).map(&work));
-    });
-    parts.into_iter().flat_map(|(_, results)| results).collect()
+    let mut results: Vec<Option<R>> = (0..count).map(|_| None).collect();
+    let mut places: Vec<(usize, &mut Option<R>)> = results.iter_mut().enumerate().collect();
+    each(threads, &mut places, |(i, place)| **place = Some(work(*i)));
+    results.into_iter().flatten().collect()
 }
-
-/// Numbers that [`map`] hands to a thread at once.
-const STRETCH: usize = 1_024;
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use crate::{
     assignment::{Assignment, assignment},
     gap::{NashGap, nash_gap},
     moves::Moved,
+    parallel,
     routes::{Routes, Snapshot},
     welfare::{Welfare, optimum, welfare},
     world::{Setting, SimError, World},
@@ -165,18 +166,20 @@ impl Run {
 
     fn note(&mut self, moved: Moved, bared_by_moves: u16) -> Result<(), SimError> {
         let world = &self.world;
-        let supply = supply(world);
+        let sums = sums(world);
+        let supply: Vec<f64> = sums.iter().map(|sums| sums[1]).collect();
         let even = supply.iter().sum::<f64>() / supply.len() as f64;
         let weakest = supply.iter().copied().fold(f64::INFINITY, f64::min);
         let here = world.here().count();
         let changes: u64 = world.blocks.iter().map(|block| u64::from(block.changes)).sum();
         let welfare = welfare(world);
-        let (prices, mean) = prices(world);
-        self.layer_prices.push(prices);
+        let price = |paid: f64, bought: f64| if bought > 0.0 { paid / bought } else { 0.0 };
+        self.layer_prices.push(sums.iter().map(|sums| price(sums[3], sums[2])).collect());
+        let all = |k: usize| sums.iter().map(|sums| sums[k]).sum::<f64>();
         self.rows.push(Row {
             round: self.rows.len() as u32,
             workers: here,
-            price: mean,
+            price: price(all(3), all(2)),
             price_changes: changes as f64 / here.max(1) as f64,
             gap: nash_gap(world, self.plan.gap_sample)?,
             throughput: if even > 0.0 { weakest / even } else { 0.0 },
@@ -230,42 +233,37 @@ impl Run {
     }
 }
 
+/// Sums over the workers of each layer: how many there are, their speed in tokens per µs, the mass
+/// of the first stream, and that mass times the price.
+fn sums(world: &World) -> Vec<[f64; 4]> {
+    let layers = usize::from(world.setting.layers);
+    let parts = parallel::map(world.setting.threads, world.blocks.len(), |number| {
+        let block = &world.blocks[number];
+        // Differences at the ends of ranges would lose small sums beside great ones.
+        let mut part = vec![[0.0; 4]; layers];
+        for i in (0..block.len()).filter(|i| block.is_here(*i)) {
+            let mass = block.mass[0][i];
+            let speed = f64::from(block.cost_us[i]).recip();
+            let one = [1.0, speed, mass, mass * block.price[i]];
+            for sums in &mut part[usize::from(block.first[i])..usize::from(block.end[i])] {
+                sums.iter_mut().zip(one).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        part
+    });
+    let mut total = vec![[0.0; 4]; layers];
+    for part in parts {
+        for (sums, one) in total.iter_mut().zip(part) {
+            sums.iter_mut().zip(one).for_each(|(sum, value)| *sum += value);
+        }
+    }
+    total
+}
+
 /// Workers registered for each layer.
 fn served(world: &World) -> Vec<u32> {
-    let mut served = vec![0u32; world.setting.layers.into()];
-    for (block, i) in world.here() {
-        for layer in block.first[i]..block.end[i] {
-            served[usize::from(layer)] += 1;
-        }
-    }
-    served
-}
-
-/// True speed of each layer, tokens per µs.
-fn supply(world: &World) -> Vec<f64> {
-    let mut speed = vec![0.0; world.setting.layers.into()];
-    for (block, i) in world.here() {
-        for layer in block.first[i]..block.end[i] {
-            speed[usize::from(layer)] += f64::from(block.cost_us[i]).recip();
-        }
-    }
-    speed
-}
-
-/// Mean price of what the first stream buys, per layer and over all.
-fn prices(world: &World) -> (Vec<f64>, f64) {
-    let layers = usize::from(world.setting.layers);
-    let (mut paid, mut bought) = (vec![0.0; layers], vec![0.0; layers]);
-    for (block, i) in world.here() {
-        let mass = block.mass[0][i];
-        for layer in block.first[i]..block.end[i] {
-            paid[usize::from(layer)] += mass * block.price[i];
-            bought[usize::from(layer)] += mass;
-        }
-    }
-    let mean = |paid: f64, bought: f64| if bought > 0.0 { paid / bought } else { 0.0 };
-    let all = mean(paid.iter().sum(), bought.iter().sum());
-    (paid.iter().zip(&bought).map(|(paid, bought)| mean(*paid, *bought)).collect(), all)
+    // Whole numbers below 2^32.
+    sums(world).iter().map(|sums| sums[0] as u32).collect()
 }
 
 /// See [`Summary::revenue_by_cost`].

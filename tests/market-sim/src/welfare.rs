@@ -12,7 +12,7 @@
 //! they stand: payers know every cost, waits are what they must be, and a planner sets prices so
 //! that each payer pays for the wait that it causes to others.
 
-use crate::{agents::Block, looks::waiting_us, market::STREAMS, world::World};
+use crate::{agents::Block, looks::waiting_us, market::STREAMS, parallel, world::World};
 
 /// Welfare per token of demand, base units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
@@ -52,13 +52,24 @@ pub fn welfare(world: &World) -> Welfare {
             sums.push(sum);
         }
     }
-    let mut best = [0.0; STREAMS];
-    for (block, i) in world.here() {
-        let room = f64::from(block.end[i] - block.first[i]);
-        for (sum, stream) in best.iter_mut().zip(&world.market.streams) {
-            *sum += room * stream.mass(block.expense[i], block.cost_us[i].into());
+    let parts = parallel::map(world.setting.threads, world.blocks.len(), |number| {
+        let block = &world.blocks[number];
+        let mut part = (Welfare::default(), [0.0; STREAMS]);
+        for i in (0..block.len()).filter(|i| block.is_here(*i)) {
+            let room = f64::from(block.end[i] - block.first[i]);
+            for (sum, stream) in part.1.iter_mut().zip(&world.market.streams) {
+                *sum += room * stream.mass(block.expense[i], block.cost_us[i].into());
+            }
+            add(world, block, i, &worth, &mut part.0);
         }
-        add(world, block, i, &worth, &mut total);
+        part
+    });
+    let mut best = [0.0; STREAMS];
+    for (part, masses) in parts {
+        total.reached += part.reached;
+        total.revenue += part.revenue;
+        total.served += part.served;
+        best.iter_mut().zip(masses).for_each(|(sum, mass)| *sum += mass);
     }
     for (sum, stream) in best.iter().zip(&world.market.streams) {
         total.bound +=

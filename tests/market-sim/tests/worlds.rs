@@ -1,6 +1,7 @@
 //! Whole worlds: the same bytes each time, at rest from anywhere, never bare, and little lost to
 //! shocks and to those who do not play by the rules.
 
+use mica_market::migration::{RULES, Rules};
 use mica_market_sim::{LoadRule, Market, Plan, Row, Run, Setting, Start, World, starts::starts};
 
 fn play(setting: Setting, plan: Plan) -> Run {
@@ -81,6 +82,17 @@ fn with_a_third_of_strategic_actors_little_welfare_is_lost() {
     let part = |run: &Run| run.summary().expect("adds up").optimum_part.expect("small");
     let honest = play(Setting { strategic: 0.0, ..setting }, plan(120));
     assert!(part(&run) > 0.9 && part(&honest) > part(&run), "{} {}", part(&run), part(&honest));
+}
+
+#[test]
+fn a_crowd_at_the_front_spreads_in_rounds_that_do_not_grow_with_it() {
+    let setting = Setting { workers: 2_000, layers: 40, start: Start::Front, ..Setting::default() };
+    let run = play(setting, plan(130));
+    assert_eq!((end(&run).wishes, run.summary().expect("adds up").bared_by_moves), (0, 0));
+    assert!(end(&run).throughput > 0.9, "{:?}", end(&run));
+    let two = Some(Rules { least_probability: 0.0, ..RULES });
+    let slow = play(Setting { rules: two, ..setting }, plan(130));
+    assert!(end(&slow).wishes > 0 && end(&slow).throughput < 0.5, "{:?}", end(&slow));
 }
 
 #[test]

@@ -276,6 +276,17 @@ mod tests {
     }
 
     #[test]
+    fn two_move_of_a_few_and_a_part_of_many() {
+        let rules = Rules { least_probability: 0.02, ..RULES };
+        for (movers, expected) in
+            [(0, 1.0), (1, 1.0), (2, 1.0), (40, 0.05), (100, 0.02), (5_000, 0.02)]
+        {
+            assert_eq!(rules.probability(movers), expected, "{movers}");
+        }
+        assert_eq!(RULES.probability(5_000), 2.0 / 5_000.0);
+    }
+
+    #[test]
     fn strangers_and_bad_draws_are_refused() {
         let members = [member(1, 0, 2)];
         let round = Round::new(4, &members, RULES, 0, 0).expect("valid");

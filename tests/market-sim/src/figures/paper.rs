@@ -7,7 +7,7 @@ use super::chart::{Chart, Curve};
 use crate::{routes::Snapshot, world::World};
 
 /// Random paths behind the frontier.
-const PATHS: u64 = 2_000;
+const PATHS: u64 = 800;
 /// Costs of the curves of figure 3, in the paper's units.
 const COSTS: [f64; 4] = [0.5, 1.0, 2.0, 4.0];
 /// Prices up to which figure 3 goes, and steps on the way.
