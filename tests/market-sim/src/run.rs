@@ -111,6 +111,8 @@ pub struct Run {
     pub layer_prices: Vec<Vec<f64>>,
     plan: Plan,
     demand: f64,
+    /// Workers registered for each layer.
+    served: Vec<u32>,
 }
 
 impl Run {
@@ -120,8 +122,10 @@ impl Run {
     /// [`SimError`].
     pub fn new(world: World, plan: Plan) -> Result<Self, SimError> {
         let demand = world.demand;
-        let mut run = Self { world, rows: Vec::new(), layer_prices: Vec::new(), plan, demand };
-        run.note(Moved::default(), 0)?;
+        let served = served(&sums(&world));
+        let mut run =
+            Self { world, rows: Vec::new(), layer_prices: Vec::new(), plan, demand, served };
+        run.note(Moved::default())?;
         Ok(run)
     }
 
@@ -133,11 +137,11 @@ impl Run {
         let round = self.rows.len() as u32;
         if self.plan.shock && round == self.plan.rounds / 2 + 1 {
             self.world.shock();
+            self.served = served(&sums(&self.world));
         }
         let begin = self.plan.rounds / 4;
         let flash = self.plan.flash && (begin..begin + FLASH_ROUNDS).contains(&round);
         self.world.demand = self.demand * if flash { FLASH } else { 1.0 };
-        let before = served(&self.world);
         let mut moved = Moved::default();
         for _ in 0..ROUND_BLOCKS {
             let one = self.world.step()?;
@@ -145,11 +149,7 @@ impl Run {
             moved.moves += one.moves;
             moved.newcomers += one.newcomers;
         }
-        let after = served(&self.world);
-        let bared = before.iter().zip(&after).filter(|(was, is)| **was > 0 && **is == 0).count();
-        // With churn a layer may be left by who leaves the market.
-        let bared = if moved.newcomers > 0 { 0 } else { bared as u16 };
-        self.note(moved, bared)
+        self.note(moved)
     }
 
     /// Plays the rest of the plan; `tell` hears of each round.
@@ -164,9 +164,14 @@ impl Run {
         Ok(())
     }
 
-    fn note(&mut self, moved: Moved, bared_by_moves: u16) -> Result<(), SimError> {
+    fn note(&mut self, moved: Moved) -> Result<(), SimError> {
         let world = &self.world;
         let sums = sums(world);
+        let served = served(&sums);
+        let bared = self.served.iter().zip(&served).filter(|(was, is)| **was > 0 && **is == 0);
+        // With churn a layer may be left by who leaves the market.
+        let bared_by_moves = if moved.newcomers > 0 { 0 } else { bared.count() as u16 };
+        self.served = served;
         let supply: Vec<f64> = sums.iter().map(|sums| sums[1]).collect();
         let even = supply.iter().sum::<f64>() / supply.len() as f64;
         let weakest = supply.iter().copied().fold(f64::INFINITY, f64::min);
@@ -261,9 +266,9 @@ fn sums(world: &World) -> Vec<[f64; 4]> {
 }
 
 /// Workers registered for each layer.
-fn served(world: &World) -> Vec<u32> {
+fn served(sums: &[[f64; 4]]) -> Vec<u32> {
     // Whole numbers below 2^32.
-    sums(world).iter().map(|sums| sums[0] as u32).collect()
+    sums.iter().map(|sums| sums[0] as u32).collect()
 }
 
 /// See [`Summary::revenue_by_cost`].

@@ -12,7 +12,7 @@ fn world(demand: Demand, bounds: Bounds, workers: &[(f64, f64)], start: f64) -> 
     let setting = Setting {
         workers: workers.len(),
         layers: 1,
-        load: 1e-9,
+        load: 1e-15,
         rules: None,
         ..Setting::default()
     };
