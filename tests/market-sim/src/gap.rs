@@ -30,6 +30,9 @@ pub struct NashGap {
 /// # Errors
 /// [`SimError::Pricing`] where the production code cannot climb.
 pub fn nash_gap(world: &World, sample: usize) -> Result<NashGap, SimError> {
+    if sample == 0 {
+        return Ok(NashGap::default());
+    }
     let mut honest: Vec<(&Block, usize)> = world
         .here()
         .filter(|(block, i)| block.kind[*i] == Kind::Honest && block.mass[0][*i] > 0.0)
