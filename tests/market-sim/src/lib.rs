@@ -26,6 +26,7 @@
 //! * A run's bytes depend on its setting without the number of threads, and on the platform's
 //!   exponential function.
 //! * Memory is linear in the number of workers, about a hundred bytes for each.
+#![forbid(unsafe_code)]
 
 pub mod actors;
 pub mod agents;
