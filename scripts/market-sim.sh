@@ -12,6 +12,6 @@ git diff --quiet HEAD || commit="$commit, changed"
 
 "$sim" --book docs/pictures/market --seed "$seed" --commit "$commit"
 echo "a thousand random starts:"
-"$sim" --starts "${STARTS:-1000}" --workers "${STARTS_WORKERS:-10000}" --layers 100 --rounds 120 --seed "$seed"
+"$sim" --starts "${STARTS:-1000}" --workers "${STARTS_WORKERS:-10000}" --layers 100 --rounds 200 --seed "$seed"
 echo "a million workers:"
 "$sim" --workers "${MILLION:-1000000}" --layers 100 --rounds 5 --no-moves --seed "$seed"
