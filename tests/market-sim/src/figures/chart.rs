@@ -6,6 +6,8 @@ use plotters::{drawing::DrawingAreaErrorKind, prelude::*};
 pub type DrawError = DrawingAreaErrorKind<std::io::Error>;
 
 const SIZE: (u32, u32) = (760, 420);
+/// Width of the names beside the frame.
+const LEGEND: u32 = 176;
 const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
 /// Of medium lightness, so that they stand out on white and on black, and apart for colour-blind
 /// eyes.
@@ -94,6 +96,7 @@ impl Chart {
         let mut chart = ChartBuilder::on(&body)
             .caption(&self.title, ink(16.0))
             .margin(8)
+            .margin_right(if self.is_named() { LEGEND } else { 16 })
             .x_label_area_size(40)
             .y_label_area_size(64)
             .build_cartesian_2d(x.0..x.1, y.0..y.1)?;
@@ -125,6 +128,10 @@ impl Chart {
         self.legend(area)
     }
 
+    fn is_named(&self) -> bool {
+        self.curves.iter().any(|curve| !curve.name.is_empty())
+    }
+
     /// Names with their colours, from the upper right downwards.
     fn legend(
         &self,
@@ -132,7 +139,7 @@ impl Chart {
     ) -> Result<(), DrawError> {
         let named = self.curves.iter().enumerate().filter(|(_, curve)| !curve.name.is_empty());
         for (row, (number, curve)) in named.enumerate() {
-            let (x, y) = (SIZE.0 as i32 - 190, 44 + 16 * row as i32);
+            let (x, y) = (SIZE.0 as i32 - LEGEND as i32 + 8, 44 + 16 * row as i32);
             let colour = COLOURS[number % COLOURS.len()];
             area.draw(&PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3)))?;
             let style = ("sans-serif", 12.0).into_font().color(&INK);
