@@ -13,7 +13,7 @@ export PATH := $(TARGET_DIR)/tools/bin:$(PATH)
 # Most tests of whole networks wait for blocks: two at a time for each core.
 export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc 2>/dev/null || echo 2))))
 
-.PHONY: help setup build demo dist dist-twice test-dist test-arm64 localnet localnet-down test simulate fuzz kills bench bench-chain bench-market bench-attack lint fmt \
+.PHONY: help setup build demo dist dist-twice test-dist test-arm64 localnet localnet-down test simulate market-sim fuzz kills bench bench-chain bench-market bench-attack lint fmt \
   doc book reference imports weights clean
 
 help: ## Show this list.
@@ -60,6 +60,10 @@ test: build ## Run all tests, with real processes and on an emulated aarch64.
 simulate: setup ## Run the worlds of SEEDS=0..1000, with faults and liars; SEEDS=17 tells of one.
 	$(CARGO) build --release --workspace --example simulate
 	$(BIN)/examples/simulate $(or $(SEEDS),0..1000)
+
+market-sim: setup ## Simulate the market: a thousand starts, a million workers, the book's figures.
+	$(CARGO) build --release --workspace --bin mica-market-sim
+	@bash scripts/market-sim.sh
 
 fuzz: setup ## Fuzz every target for MINUTES=1, or TARGET=sessions; INPUT=file runs one input.
 	$(CARGO) build --release --workspace --example fuzz

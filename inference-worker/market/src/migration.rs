@@ -7,8 +7,9 @@
 //!
 //! * a gain below a threshold does not justify fetching the weights, and after a move a worker
 //!   stays for a while;
-//! * of all who would gain, about two move per round: each moves with probability two divided by
-//!   their number, which anybody can count from public data, and everybody looks again next round;
+//! * of all who would gain, about two move per round, or one in fifty where they are more than a
+//!   hundred: each moves with a probability that follows from their number, which anybody can count
+//!   from public data, and everybody looks again next round;
 //! * in every round each layer has a guardian, drawn afresh by hash from those who serve it, that
 //!   may not leave it. Everybody who looks at the same state agrees on the guardian, so no layer
 //!   empties even if all the others leave at once.
@@ -22,6 +23,18 @@ pub mod supply;
 
 pub use decide::{Decision, Move, Round, Rules, Stay};
 pub use supply::{Member, Supply};
+
+/// Length of a round in blocks. All workers count the same rounds, so that they agree who guards
+/// which layer; long enough for a move to reach the chain before the others look again.
+pub const ROUND_BLOCKS: mica_primitives::BlockNumber = 20;
+/// The rules that all workers follow. A worker stays for five rounds after a move. Above a hundred
+/// workers that would gain, one in fifty of them moves per round instead of two in all.
+pub const RULES: Rules = Rules {
+    gain_threshold: 0.05,
+    minimum_stay: 5 * ROUND_BLOCKS,
+    movers_per_round: 2.0,
+    least_probability: 0.02,
+};
 
 /// Why migration could not be computed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

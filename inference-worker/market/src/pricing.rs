@@ -4,15 +4,18 @@
 //! payer picks them (eq. 1 and 3), [`revenue`] turns that into one worker's expected revenue and
 //! its slope (eq. 2), [`ascent`] climbs to its peak, [`literal`] is the paper's own climbing rule
 //! (eq. 5), [`game`] lets all workers of a model climb against each other, [`nash`] checks that
-//! nobody gains by leaving the point they reach (eq. 6), and [`temperature`] fits how sharply
-//! payers choose to what was seen.
+//! nobody gains by leaving the point they reach (eq. 6), [`temperature`] fits how sharply payers
+//! choose to what was seen, [`rule`] holds what workers believe and when they act, and [`crowd`] is
+//! the climb in single steps for millions of workers at once.
 
 pub mod ascent;
+pub mod crowd;
 pub mod demand;
 pub mod game;
 pub mod literal;
 pub mod nash;
 pub mod revenue;
+pub mod rule;
 pub mod temperature;
 
 pub use ascent::{Optimum, best_price};

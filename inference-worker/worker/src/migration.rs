@@ -1,19 +1,13 @@
 //! Where to serve: the layers that need us most, and when it is our turn to go there.
 //!
 //! Pure: the caller reads the chain and draws the random number, asks here, and acts. The rules are
-//! `mica-market`'s; this file turns records into its members and fixes the constants on which all
-//! workers must agree.
+//! `mica-market`'s, and so are the constants on which all workers must agree; this file turns
+//! records into its members.
 
 use mica_chain::AccountId;
-use mica_market::migration::{Decision, Member, MigrationError, Round, Rules, Stay, Supply};
+pub(crate) use mica_market::migration::ROUND_BLOCKS;
+use mica_market::migration::{Decision, Member, MigrationError, RULES, Round, Stay, Supply};
 use mica_primitives::{BlockNumber, LayerRange, WorkerRecord};
-
-/// Length of a round in blocks. All workers count the same rounds, so that they agree who guards
-/// which layer; long enough for a move to reach the chain before the others look again.
-pub(crate) const ROUND_BLOCKS: BlockNumber = 20;
-/// When to move. A worker stays for five rounds after a move.
-pub(crate) const RULES: Rules =
-    Rules { gain_threshold: 0.05, minimum_stay: 5 * ROUND_BLOCKS, movers_per_round: 2.0 };
 
 /// Sums of shares that differ by less are equal: they are rounded.
 const EQUAL: f64 = 1.0 + 1e-12;

@@ -1,26 +1,18 @@
 //! What to ask: the best price against the other workers of our layers, and why.
 //!
 //! Pure: the caller reads the chain and the session actor, asks here, and acts. The mathematics is
-//! `mica-market`'s; this file only says what the worker believes of its payers, whom it counts as a
-//! rival, what being busy is worth, and when a change is worth its fee.
+//! `mica-market`'s, and so is what the worker believes of its payers; this file only says whom it
+//! counts as a rival.
 
 use std::fmt;
 
 use mica_chain::AccountId;
-use mica_market::pricing::{Bounds, Demand, Offer, PricingError, Prospect, Units, best_price};
+pub(crate) use mica_market::pricing::rule::{ALPHA, RESERVATION_WEIGHT, TEMPERATURE};
+use mica_market::pricing::{
+    Bounds, Demand, Offer, PricingError, Prospect, Units, best_price,
+    rule::{WORTH_A_FEE, believed_demand, displaced_expense, overload},
+};
 use mica_primitives::{Balance, MarketUnits, WorkerRecord, WorkerStatus};
-
-/// α that payers are taken to have: as fond of money as of time.
-pub(crate) const ALPHA: f64 = 0.5;
-/// How evenly payers spread over unequal offers, in units of weight: the paper's 1.
-pub(crate) const TEMPERATURE: f64 = 1.0;
-/// Weight at which a payer rather does without. It keeps the price of a worker without rivals
-/// finite: about six price units.
-pub(crate) const RESERVATION_WEIGHT: f64 = 4.0;
-/// Utilisation above which a sale displaces another one.
-const BUSY: f64 = 0.8;
-/// Least relative change of the price that is worth a transaction.
-const WORTH_A_FEE: f64 = 0.01;
 
 /// Between what the price may move. All in base units per layer-token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +87,7 @@ impl fmt::Display for PriceAdvice {
 /// # Errors
 /// [`PricingError::Unit`] for units of zero.
 pub(crate) fn demand(units: MarketUnits) -> Result<Demand, PricingError> {
-    Demand::new(ALPHA, TEMPERATURE, Units::from(units), Some(RESERVATION_WEIGHT))
+    believed_demand(Units::from(units))
 }
 
 /// The price to ask.
@@ -119,8 +111,7 @@ pub(crate) fn advise(
         return Err(PricingError::Unprofitable { ceiling: bounds.ceiling, marginal_cost: expense });
     }
     let present = own.list_price_per_layer_token as f64;
-    let overload = ((utilisation - BUSY) / (1.0 - BUSY)).clamp(0.0, 1.0);
-    let displaced = expense + overload * (present - expense).max(0.0);
+    let displaced = displaced_expense(expense, present, utilisation);
     let rivals: Vec<&WorkerRecord<AccountId>> =
         rivals.iter().filter(|rival| competes(own, rival)).collect();
     let price = if bounds.ceiling <= displaced {
@@ -134,8 +125,11 @@ pub(crate) fn advise(
     };
     // Saturates rather than wraps, and the bounds hold in integers too.
     let price = (price.round() as Balance).clamp(limits.floor, limits.ceiling);
-    let reason =
-        if overload > 0.0 { PriceReason::Busy { utilisation } } else { PriceReason::BestResponse };
+    let reason = if overload(utilisation) > 0.0 {
+        PriceReason::Busy { utilisation }
+    } else {
+        PriceReason::BestResponse
+    };
     let change = if present > 0.0 { price as f64 / present - 1.0 } else { f64::INFINITY };
     Ok(PriceAdvice { price, reason, rivals: rivals.len(), change })
 }

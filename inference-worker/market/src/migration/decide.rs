@@ -18,11 +18,26 @@ pub struct Rules {
     pub minimum_stay: BlockNumber,
     /// Movers per round that are wanted, over the whole network.
     pub movers_per_round: f64,
+    /// Least probability with which a worker that would gain moves, so that a network of any size
+    /// comes to rest in a number of rounds that does not grow with it. 0 for none.
+    pub least_probability: f64,
+}
+
+impl Rules {
+    /// Probability with which each of `movers` workers that would gain goes in this round.
+    pub fn probability(&self, movers: usize) -> f64 {
+        (self.movers_per_round / movers.max(1) as f64).max(self.least_probability).min(1.0)
+    }
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { gain_threshold: 0.05, minimum_stay: 600, movers_per_round: 2.0 }
+        Self {
+            gain_threshold: 0.05,
+            minimum_stay: 600,
+            movers_per_round: 2.0,
+            least_probability: 0.0,
+        }
     }
 }
 
@@ -97,11 +112,26 @@ impl<'a> Round<'a> {
         number: u64,
         now: BlockNumber,
     ) -> Result<Self, MigrationError> {
-        let supply = Supply::new(layers, members)?;
-        let guardians = guardians(layers, members, number);
-        let mut round = Self { members, rules, now, supply, guardians, movers: 0 };
+        let mut round = Self::uncounted(layers, members, rules, number, now)?;
         round.movers = (0..members.len()).filter(|i| round.wish(*i).is_ok()).count();
         Ok(round)
+    }
+
+    /// As [`Round::new`], but nobody is asked yet whether it would move: for a caller that asks
+    /// [`Round::wish`] of everybody itself, on several threads, and draws by [`Round::draw`].
+    ///
+    /// # Errors
+    /// Those of [`Supply::new`].
+    pub fn uncounted(
+        layers: u16,
+        members: &'a [Member],
+        rules: Rules,
+        number: u64,
+        now: BlockNumber,
+    ) -> Result<Self, MigrationError> {
+        let supply = Supply::new(layers, members)?;
+        let guardians = guardians(layers, members, number);
+        Ok(Self { members, rules, now, supply, guardians, movers: 0 })
     }
 
     /// The state of the network.
@@ -130,20 +160,25 @@ impl<'a> Round<'a> {
         }
         Ok(match self.wish(own) {
             Err(reason) => Decision::Stay(reason),
-            Ok(wanted) => {
-                let probability =
-                    (self.rules.movers_per_round / self.movers.max(1) as f64).min(1.0);
-                if random < probability {
-                    Decision::Move(wanted)
-                } else {
-                    Decision::Stay(Stay::NotDrawn { wanted, probability })
-                }
-            }
+            Ok(wanted) => self.draw(wanted, self.movers, random),
         })
     }
 
-    /// The move that member `i` would make if it were alone in the world.
-    fn wish(&self, i: usize) -> Result<Move, Stay> {
+    /// Whether one of `movers` workers that would gain goes in this round.
+    pub fn draw(&self, wanted: Move, movers: usize, random: f64) -> Decision {
+        let probability = self.rules.probability(movers);
+        if random < probability {
+            Decision::Move(wanted)
+        } else {
+            Decision::Stay(Stay::NotDrawn { wanted, probability })
+        }
+    }
+
+    /// The move that member `i` would make if it were alone in the world; `i` must be one.
+    ///
+    /// # Errors
+    /// Why it stays.
+    pub fn wish(&self, i: usize) -> Result<Move, Stay> {
         let member = &self.members[i];
         let until = member.since.saturating_add(self.rules.minimum_stay);
         if self.now < until {
@@ -177,7 +212,12 @@ impl<'a> Round<'a> {
 mod tests {
     use super::*;
 
-    const RULES: Rules = Rules { gain_threshold: 0.05, minimum_stay: 100, movers_per_round: 2.0 };
+    const RULES: Rules = Rules {
+        gain_threshold: 0.05,
+        minimum_stay: 100,
+        movers_per_round: 2.0,
+        least_probability: 0.0,
+    };
 
     fn member(id: u8, first: u16, end: u16) -> Member {
         Member {
@@ -233,6 +273,17 @@ mod tests {
         let drawn =
             (0..41).filter(|i| matches!(decide(&many, *i, 100, 0.051), Decision::Move(_))).count();
         assert_eq!(drawn, 0, "above it none");
+    }
+
+    #[test]
+    fn two_move_of_a_few_and_a_part_of_many() {
+        let rules = Rules { least_probability: 0.02, ..RULES };
+        for (movers, expected) in
+            [(0, 1.0), (1, 1.0), (2, 1.0), (40, 0.05), (100, 0.02), (5_000, 0.02)]
+        {
+            assert_eq!(rules.probability(movers), expected, "{movers}");
+        }
+        assert_eq!(RULES.probability(5_000), 2.0 / 5_000.0);
     }
 
     #[test]

@@ -1,16 +1,14 @@
 //! Follows the market with the price: now and then, and not more often than the chain allows.
 
 use mica_chain::{AccountId, Call, ReadError, SubmitError, Until};
-use mica_primitives::{BlockNumber, MarketUnits, WorkerRecord};
+use mica_market::pricing::rule::LOOK_BLOCKS;
+use mica_primitives::{MarketUnits, WorkerRecord};
 
 use super::{context::WorkerContext, session_handle::Closed};
 use crate::{
     pricing::{self, PriceLimits, PriceView},
     report::Event,
 };
-
-/// Blocks between two looks at the market.
-const POLL_BLOCKS: BlockNumber = 10;
 
 /// The pricing task.
 pub(crate) struct Prices {
@@ -45,7 +43,7 @@ impl Prices {
             if block < next || !self.context.standings.is_serving() {
                 continue;
             }
-            next = block.saturating_add(POLL_BLOCKS);
+            next = block.saturating_add(LOOK_BLOCKS);
             if let Some(Err(error)) = stop.run_until_cancelled(self.reprice()).await {
                 tracing::warn!(%error, "the price stays as it is");
             }
