@@ -2,7 +2,7 @@
 
 use mica_primitives::LayerRange;
 
-use crate::{cache::PAGE_POSITIONS, config::ModelConfig, gguf::GgufFile, model::is_large};
+use crate::{cache::PAGE_POSITIONS, config::ModelConfig, gguf::GgufFile};
 
 /// Of the memory that is available, the part that weights and caches may take, in percent: the rest
 /// is for what else a program needs, and for estimates that are a little off.
@@ -19,6 +19,19 @@ pub fn load_bytes(file: &GgufFile, config: &ModelConfig, range: LayerRange) -> u
             .map(|tensor| tensor.size_bytes() as u64)
     };
     sizes().fold(sizes().max().unwrap_or(0), u64::saturating_add)
+}
+
+/// Whether `name` is one of the matrices that `range` of a model with so many layers is loaded
+/// from, or anything else of its blocks. `is_tied`: the head has no matrix of its own.
+pub(crate) fn is_large(name: &str, range: LayerRange, layers: u16, is_tied: bool) -> bool {
+    let (is_first, is_last) = (range.first == 0, range.end == layers);
+    match name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {
+        Some((layer, _)) => layer.parse::<u16>().is_ok_and(|layer| range.contains(layer)),
+        None => {
+            (name == "token_embd.weight" && (is_first || (is_last && is_tied)))
+                || (name == "output.weight" && is_last)
+        }
+    }
 }
 
 /// Bytes that keys and values of so many positions take in one layer.

@@ -15,7 +15,6 @@ mod block;
 mod forward;
 
 pub use forward::BatchItem;
-pub(crate) use weights::is_large;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -7,7 +7,12 @@ use mica_primitives::LayerRange;
 
 use super::tensor::Reader;
 use crate::{
-    config::ModelConfig, error::LoadError, fit::load_bytes, gguf::GgufFile, memory, threads::Pool,
+    config::ModelConfig,
+    error::LoadError,
+    fit::{is_large, load_bytes},
+    gguf::GgufFile,
+    memory,
+    threads::Pool,
 };
 
 /// One transformer block.
@@ -247,19 +252,6 @@ fn check_memory(
     };
     let needed = load_bytes(file, config, range);
     if needed > available { Err(LoadError::Memory { range, needed, available }) } else { Ok(()) }
-}
-
-/// Whether `name` is one of the matrices that `range` of a model with so many layers is loaded
-/// from, or anything else of its blocks. `is_tied`: the head has no matrix of its own.
-pub(crate) fn is_large(name: &str, range: LayerRange, layers: u16, is_tied: bool) -> bool {
-    let (is_first, is_last) = (range.first == 0, range.end == layers);
-    match name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {
-        Some((layer, _)) => layer.parse::<u16>().is_ok_and(|layer| range.contains(layer)),
-        None => {
-            (name == "token_embd.weight" && (is_first || (is_last && is_tied)))
-                || (name == "output.weight" && is_last)
-        }
-    }
 }
 
 impl GgufFile {

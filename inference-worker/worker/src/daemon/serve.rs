@@ -136,7 +136,8 @@ pub(crate) async fn register(
     Ok(())
 }
 
-/// Everything that is the same for every chain; nothing if `stop` came while a model was looked for.
+/// Everything that is the same for every chain; nothing if `stop` came while a model was looked
+/// for.
 async fn prepare<'a>(
     folder: &'a DataDir,
     keys: Keys,
