@@ -1,4 +1,4 @@
-//! Whether payers can reach the worker, as far as it knows itself.
+//! Whether payers can reach the worker, as far as it and the peers that tried know.
 
 use mica_net::Reach;
 use serde_json::Value;
@@ -10,6 +10,10 @@ const LISTEN: &str = "mica-worker config set network.listen \
                       '[\"/ip4/0.0.0.0/tcp/4001\", \"/ip4/0.0.0.0/udp/4001/quic-v1\"]', and behind \
                       a router network.announce";
 
+/// What lets payers in who are elsewhere.
+const OPEN: &str = "let the router pass the listening port on to this machine (UPnP or by hand), \
+                    and name the address outside with `mica-worker config set network.announce`";
+
 /// What `running`, the worker's own status, says of its addresses and peers. `node_url`: its node.
 pub(super) fn finding(running: &Value, node_url: &str) -> Finding {
     let addresses: Vec<&str> =
@@ -18,10 +22,18 @@ pub(super) fn finding(running: &Value, node_url: &str) -> Finding {
     if addresses.is_empty() {
         return Finding::wrong("reach", "no address is published", LISTEN);
     }
-    let found = format!("published at {}; {peers} peers are connected", addresses.join(", "));
+    let mut found = format!("published at {}; {peers} peers are connected", addresses.join(", "));
     let is_here = addresses.iter().all(|text| mica_net::reach(text) == Some(Reach::Machine));
     if !is_here {
-        return Finding::good("reach", found);
+        let reachability = &running["reachability"];
+        if let Some(why) = reachability["why"].as_str().filter(|why| !why.is_empty()) {
+            found.push_str(&format!("; {why}"));
+        }
+        return match reachability["status"].as_str() {
+            Some("unreachable") => Finding::wrong("reach", found, OPEN),
+            Some("via_relay") => Finding::note("reach", found, Some(OPEN.to_owned())),
+            _ => Finding::good("reach", found),
+        };
     }
     let found = format!("{found}: these lead here from this machine alone");
     // A development chain's payers are on this machine too.
@@ -56,6 +68,17 @@ mod tests {
         assert_eq!(state(here, "wss://node.example.org"), State::Wrong);
         let there = json!(["/ip4/127.0.0.1/tcp/4001", "/ip4/203.0.113.7/tcp/4001"]);
         assert_eq!(state(there, "wss://node.example.org"), State::Good);
+        let behind = |status: &str| {
+            let running = json!({
+                "addresses": ["/ip4/192.168.1.7/tcp/4001"],
+                "reachability": { "status": status, "why": "nobody came in" },
+            });
+            finding(&running, "wss://node.example.org").state
+        };
+        assert_eq!(behind("directly"), State::Good);
+        assert_eq!(behind("unknown"), State::Good);
+        assert_eq!(behind("via_relay"), State::Note);
+        assert_eq!(behind("unreachable"), State::Wrong);
         assert_eq!(state(json!([]), "ws://127.0.0.1:9944"), State::Wrong);
         assert_eq!(state(Value::Null, "ws://127.0.0.1:9944"), State::Wrong);
     }
