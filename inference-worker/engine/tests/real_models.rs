@@ -207,7 +207,7 @@ fn check_answers(llama_cpp: &LlamaCpp, path: &Path, bounds: &Bounds) {
     }
     let mean = differences.iter().sum::<f64>() / differences.len() as f64;
     let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
-    println!(
+    eprintln!(
         "{}: {} tokens, log probabilities apart {mean:.4}, at most {:.3}; {} others, by {:.3}",
         path.display(),
         differences.len(),

@@ -32,7 +32,7 @@ use crate::{
     reader::Reader,
     room::Rooms,
     standing::{Rank, Standing},
-    streams::{LinkStream, Opener},
+    streams::{LinkStream, Opener, WeightsTaker},
     swarm::{Command, Driver, Known, Reaching},
 };
 
@@ -62,6 +62,7 @@ struct Shared {
     listens: bool,
     commands: mpsc::Sender<Command>,
     opener: Opener,
+    weights: WeightsTaker,
     listening: watch::Receiver<Vec<Listener>>,
     reachability: watch::Receiver<Reachability>,
     stop: CancellationToken,
@@ -130,6 +131,7 @@ impl Net {
         }
         peers.trust(bootstrap.iter().filter_map(public_key));
         let opener = swarm.behaviour().link.opener();
+        let weights = swarm.behaviour().link.weights();
         let rooms = Rooms::new();
         let (events, receiver) = lines(rooms.events.clone());
         let (commands, commanded) = mpsc::channel(COMMANDS);
@@ -163,6 +165,7 @@ impl Net {
             listens: !config.listen.is_empty(),
             commands,
             opener,
+            weights,
             listening,
             reachability,
             stop,
@@ -394,9 +397,14 @@ impl Net {
         let _ = timeout(4 * DRAIN, self.shared.driving.wait()).await;
     }
 
-    /// Opens streams beside the links.
-    pub(crate) fn control(&self) -> libp2p_stream::Control {
-        self.shared.control.clone()
+    /// Opens streams.
+    pub(crate) fn opener(&self) -> &Opener {
+        &self.shared.opener
+    }
+
+    /// Where the streams of weights go that peers open.
+    pub(crate) fn weights_taker(&self) -> &WeightsTaker {
+        &self.shared.weights
     }
 
     /// Where the swarm is told what to do.
@@ -406,7 +414,7 @@ impl Net {
 
     /// Whether addresses are learnt from other peers.
     pub(crate) fn looks_up(&self) -> bool {
-        self.shared.looks_up
+        self.shared.peers.looks_up()
     }
 
     /// The link to `peer`, made if there is none. What is the same for message after message is

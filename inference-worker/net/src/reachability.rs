@@ -430,7 +430,7 @@ mod tests {
         tracker.tested(quic, None, now);
         let new = address("/ip4/198.51.100.7/tcp/4001");
         tracker.tested(new.clone(), None, now);
-        assert_eq!(tracker.replaced(&new, &[]), [tcp.clone()]);
+        assert_eq!(tracker.replaced(&new, &[]), std::slice::from_ref(&tcp));
         let listeners = listener(&["/ip4/203.0.113.7/tcp/4001"]);
         assert!(tracker.replaced(&new, &listeners).is_empty(), "an interface has it");
         tracker.forget(&tcp);

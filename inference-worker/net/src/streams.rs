@@ -1,4 +1,4 @@
-//! Streams of links: opened on the best connection to a peer, taken from any.
+//! Streams of links and of weights: opened on the best connection to a peer, taken from any.
 //!
 //! A peer may be connected twice: through a relay, and directly once both have met half way. What
 //! is opened then goes the direct way.
@@ -6,13 +6,14 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
+    future::{Ready, ready},
     sync::{Arc, Mutex},
     task::{Context, Poll},
 };
 
 use libp2p::{
     Multiaddr, PeerId, Stream, StreamProtocol,
-    core::{Endpoint, transport::PortUse, upgrade::ReadyUpgrade},
+    core::{Endpoint, InboundUpgrade, UpgradeInfo, transport::PortUse, upgrade::ReadyUpgrade},
     swarm::{
         ConnectionClosed, ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent,
         ConnectionId, FromSwarm, NetworkBehaviour, StreamUpgradeError, SubstreamProtocol, THandler,
@@ -25,7 +26,10 @@ use libp2p::{
 use mica_host::lock;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{behaviour::LINK, near::is_relayed};
+use crate::{
+    behaviour::{LINK, WEIGHTS},
+    near::is_relayed,
+};
 
 /// Requests for a stream that wait on one connection.
 const OPENING: usize = 4;
@@ -37,16 +41,71 @@ pub(crate) struct LinkStream {
     pub(crate) is_relayed: bool,
 }
 
+/// Streams of weights that peers have opened and nobody has taken yet.
+const WEIGHTS_WAITING: usize = 16;
+
 /// Names the protocol and adds nothing to the stream.
 type Protocol = ReadyUpgrade<StreamProtocol>;
 
 type Answer = oneshot::Sender<Result<LinkStream, String>>;
 
+/// A stream that somebody waits for.
+struct Request {
+    protocol: StreamProtocol,
+    answer: Answer,
+}
+
+/// The protocols that peers may choose from.
+pub(crate) struct Spoken(Vec<StreamProtocol>);
+
+impl UpgradeInfo for Spoken {
+    type Info = StreamProtocol;
+    type InfoIter = std::vec::IntoIter<StreamProtocol>;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        self.0.clone().into_iter()
+    }
+}
+
+impl InboundUpgrade<Stream> for Spoken {
+    type Output = (Stream, StreamProtocol);
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Output, Self::Error>>;
+
+    fn upgrade_inbound(self, stream: Stream, chosen: Self::Info) -> Self::Future {
+        ready(Ok((stream, chosen)))
+    }
+}
+
+type WeightsSender = mpsc::Sender<(PeerId, Stream)>;
+
+/// Where the streams of weights go that peers open; nowhere unless somebody takes them, and then
+/// the protocol is not spoken.
+#[derive(Clone, Default)]
+pub(crate) struct WeightsTaker(Arc<Mutex<Option<WeightsSender>>>);
+
+impl WeightsTaker {
+    /// From now on the streams come out here. Nothing if somebody takes them already.
+    pub(crate) fn take(&self) -> Option<mpsc::Receiver<(PeerId, Stream)>> {
+        let mut taker = lock(&self.0);
+        if taker.as_ref().is_some_and(|taker| !taker.is_closed()) {
+            return None;
+        }
+        let (sender, receiver) = mpsc::channel(WEIGHTS_WAITING);
+        *taker = Some(sender);
+        Some(receiver)
+    }
+
+    fn current(&self) -> Option<WeightsSender> {
+        lock(&self.0).clone().filter(|taker| !taker.is_closed())
+    }
+}
+
 #[derive(Debug)]
 struct Connection {
     id: ConnectionId,
     is_relayed: bool,
-    requests: mpsc::Sender<Answer>,
+    requests: mpsc::Sender<Request>,
 }
 
 /// The connections of all peers, of which there are as many as the gate lets in.
@@ -57,12 +116,24 @@ type Connections = Arc<Mutex<HashMap<PeerId, Vec<Connection>>>>;
 pub(crate) struct Opener(Connections);
 
 impl Opener {
-    /// Opens a stream to a connected peer: directly if there is such a connection, otherwise
+    /// Opens a link's stream to a connected peer: directly if there is such a connection, otherwise
     /// through a relay.
     ///
     /// # Errors
     /// For people: why there is none.
     pub(crate) async fn open(&self, peer: PeerId) -> Result<LinkStream, String> {
+        self.request(peer, LINK).await
+    }
+
+    /// Opens a stream of weights in the same way.
+    ///
+    /// # Errors
+    /// For people: why there is none.
+    pub(crate) async fn open_weights(&self, peer: PeerId) -> Result<Stream, String> {
+        self.request(peer, WEIGHTS).await.map(|opened| opened.stream)
+    }
+
+    async fn request(&self, peer: PeerId, protocol: StreamProtocol) -> Result<LinkStream, String> {
         let gone = || "the connection was closed".to_owned();
         let best = {
             let connections = lock(&self.0);
@@ -71,8 +142,8 @@ impl Opener {
             let best = of_peer.iter().rev().min_by_key(|connection| connection.is_relayed);
             best.map(|connection| connection.requests.clone()).ok_or_else(gone)?
         };
-        let (done, opened) = oneshot::channel();
-        best.send(done).await.map_err(|_| gone())?;
+        let (answer, opened) = oneshot::channel();
+        best.send(Request { protocol, answer }).await.map_err(|_| gone())?;
         opened.await.map_err(|_| gone())?
     }
 
@@ -84,17 +155,23 @@ impl Opener {
     }
 }
 
-/// Makes and takes the streams of links.
+/// Makes and takes the streams of links and of weights.
 pub(crate) struct Streams {
     connections: Connections,
     incoming: mpsc::Sender<(PeerId, LinkStream)>,
+    weights: WeightsTaker,
 }
 
 impl Streams {
-    /// `incoming` gets the streams that peers open; one for which it has no room is dropped, which
-    /// closes it.
+    /// `incoming` gets the links' streams that peers open; one for which it has no room is dropped,
+    /// which closes it.
     pub(crate) fn new(incoming: mpsc::Sender<(PeerId, LinkStream)>) -> Self {
-        Self { connections: Connections::default(), incoming }
+        let (connections, weights) = (Connections::default(), WeightsTaker::default());
+        Self { connections, incoming, weights }
+    }
+
+    pub(crate) fn weights(&self) -> WeightsTaker {
+        self.weights.clone()
     }
 
     pub(crate) fn opener(&self) -> Opener {
@@ -105,7 +182,8 @@ impl Streams {
         let (requests, requested) = mpsc::channel(OPENING);
         let mut connections = lock(&self.connections);
         connections.entry(peer).or_default().push(Connection { id, is_relayed, requests });
-        Handler { peer, is_relayed, requested, opening: None, incoming: self.incoming.clone() }
+        let (incoming, weights) = (self.incoming.clone(), self.weights.clone());
+        Handler { peer, is_relayed, requested, opening: None, incoming, weights }
     }
 
     fn forget(&self, peer: &PeerId, id: ConnectionId) {
@@ -182,13 +260,31 @@ impl NetworkBehaviour for Streams {
 pub(crate) struct Handler {
     peer: PeerId,
     is_relayed: bool,
-    requested: mpsc::Receiver<Answer>,
+    requested: mpsc::Receiver<Request>,
     /// The one that is being opened.
     opening: Option<Answer>,
     incoming: mpsc::Sender<(PeerId, LinkStream)>,
+    weights: WeightsTaker,
 }
 
 impl Handler {
+    fn came(&self, stream: Stream, protocol: &StreamProtocol) {
+        let is_taken = match *protocol == WEIGHTS {
+            // Between the choice of the protocol and now somebody may have stopped taking them.
+            true => self
+                .weights
+                .current()
+                .is_some_and(|taker| taker.try_send((self.peer, stream)).is_ok()),
+            false => {
+                let stream = LinkStream { stream, is_relayed: self.is_relayed };
+                self.incoming.try_send((self.peer, stream)).is_ok()
+            }
+        };
+        if !is_taken {
+            tracing::debug!(peer = %self.peer, %protocol, "no place for one more stream");
+        }
+    }
+
     fn opened(&mut self, result: Result<Stream, String>) {
         let is_relayed = self.is_relayed;
         if let Some(answer) = self.opening.take() {
@@ -201,13 +297,14 @@ impl Handler {
 impl ConnectionHandler for Handler {
     type FromBehaviour = Infallible;
     type ToBehaviour = Infallible;
-    type InboundProtocol = Protocol;
+    type InboundProtocol = Spoken;
     type OutboundProtocol = Protocol;
     type InboundOpenInfo = ();
     type OutboundOpenInfo = ();
 
-    fn listen_protocol(&self) -> SubstreamProtocol<Protocol> {
-        SubstreamProtocol::new(ReadyUpgrade::new(LINK), ())
+    fn listen_protocol(&self) -> SubstreamProtocol<Spoken> {
+        let weights = self.weights.current().map(|_| WEIGHTS);
+        SubstreamProtocol::new(Spoken([LINK].into_iter().chain(weights).collect()), ())
     }
 
     fn poll(
@@ -219,10 +316,10 @@ impl ConnectionHandler for Handler {
             return Poll::Pending;
         }
         match self.requested.poll_recv(context) {
-            Poll::Ready(Some(answer)) => {
+            Poll::Ready(Some(Request { protocol, answer })) => {
                 self.opening = Some(answer);
                 Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
-                    protocol: SubstreamProtocol::new(ReadyUpgrade::new(LINK), ()),
+                    protocol: SubstreamProtocol::new(ReadyUpgrade::new(protocol), ()),
                 })
             }
             // Closed: the behaviour has forgotten the connection, which is about to end.
@@ -234,17 +331,12 @@ impl ConnectionHandler for Handler {
         match event {}
     }
 
-    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Protocol, Protocol>) {
+    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Spoken, Protocol>) {
         match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
-                protocol: stream,
+                protocol: (stream, protocol),
                 ..
-            }) => {
-                let stream = LinkStream { stream, is_relayed: self.is_relayed };
-                if self.incoming.try_send((self.peer, stream)).is_err() {
-                    tracing::debug!(peer = %self.peer, "no place for one more stream");
-                }
-            }
+            }) => self.came(stream, &protocol),
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol: stream,
                 ..

@@ -195,10 +195,7 @@ impl Driver {
     fn handle_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::NewListenAddr { listener_id, address } => {
-                if !self.place_added(listener_id, &address) {
-                    self.listeners.address_added(listener_id, &address);
-                    self.tell(NetEvent::Listening { address: address.to_string() });
-                }
+                self.listen_address_added(listener_id, &address);
             }
             SwarmEvent::ExpiredListenAddr { listener_id, address } => {
                 self.listen_address_removed(listener_id, &address);

@@ -164,7 +164,7 @@ mod tests {
         let (here, reach) = (listeners(&[LAN]), reach_of(&[], 3));
         let found = ways(&here, &reach);
         let old = "/ip4/192.168.1.9/tcp/4001".to_owned();
-        assert_eq!(found.may_stay(&[old.clone()]), Stay::ForNow, "its record is known");
+        assert_eq!(found.may_stay(std::slice::from_ref(&old)), Stay::ForNow, "its record is known");
         assert_eq!(found.may_stay(&[old.clone(), LAN.to_owned()]), Stay::Yes, "one leads here");
         let nobody_keeps = reach_of(&[], 0);
         assert_eq!(ways(&here, &nobody_keeps).may_stay(&[old]), Stay::No);

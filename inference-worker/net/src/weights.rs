@@ -9,13 +9,15 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures::{AsyncRead, AsyncWrite, StreamExt};
+use futures::{AsyncRead, AsyncWrite};
 use libp2p::{Multiaddr, PeerId, Stream};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use crate::{
     addresses::multiaddresses,
-    behaviour::WEIGHTS,
     config::{CONNECT_TIMEOUT, LOOKUP_TIMEOUT},
     error::SendError,
     event::Key,
@@ -28,14 +30,14 @@ use crate::{
 pub struct WeightsStream(Stream);
 
 /// Streams that peers open.
-pub struct WeightsStreams(libp2p_stream::IncomingStreams);
+pub struct WeightsStreams(mpsc::Receiver<(PeerId, Stream)>);
 
 impl WeightsStreams {
     /// The next one, and who opened it: proven by the connection. Nothing when the node has
-    /// stopped. Streams that are not taken in time are closed, so that none piles up.
+    /// stopped. When too many wait to be taken, further ones are closed.
     pub async fn next(&mut self) -> Option<(Key, WeightsStream)> {
         loop {
-            let (id, stream) = self.0.next().await?;
+            let (id, stream) = self.0.recv().await?;
             // Whoever has another kind of key can be no worker and no payer.
             if let Some(key) = public_key(&id) {
                 return Some((key, WeightsStream(stream)));
@@ -69,7 +71,7 @@ impl Net {
 
     /// Streams of weights that peers open from now on. Nothing if somebody takes them already.
     pub fn accept_weights(&self) -> Option<WeightsStreams> {
-        self.control().accept(WEIGHTS).ok().map(WeightsStreams)
+        self.weights_taker().take().map(WeightsStreams)
     }
 
     async fn dial_for_weights(
@@ -80,12 +82,11 @@ impl Net {
         let late = || format!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
         let stopped = || "the network has been stopped".to_owned();
         let (done, dialled) = oneshot::channel();
-        let dial = Command::Dial { peer, addresses, done };
+        let dial = Command::Dial { peer, addresses, besides: false, done };
         self.commands().send(dial).await.map_err(|_| stopped())?;
         timeout(CONNECT_TIMEOUT, dialled).await.map_err(|_| late())?.map_err(|_| stopped())??;
-        let mut control = self.control();
-        let opened = timeout(CONNECT_TIMEOUT, control.open_stream(peer, WEIGHTS)).await;
-        opened.map_err(|_| late())?.map(WeightsStream).map_err(|error| error.to_string())
+        let opened = timeout(CONNECT_TIMEOUT, self.opener().open_weights(peer)).await;
+        opened.map_err(|_| late())?.map(WeightsStream)
     }
 
     async fn look_up(&self, peer: PeerId) -> Vec<Multiaddr> {

@@ -220,8 +220,8 @@ pub async fn fetch(
             on_progress(progress());
         }
     };
-    let from_peers = peers.iter().map(|peer| sharing.from_peer(peer.as_ref()));
-    let from_places = places.iter().map(|place| sharing.from_place(place, store.root()));
+    let from_peers = peers.iter().map(|peer| sharing.ask_peer(peer.as_ref()));
+    let from_places = places.iter().map(|place| sharing.ask_place(place, store.root()));
     let all = async { futures::future::join(join_all(from_peers), join_all(from_places)).await };
     let (mut ends, others) = tokio::select! {
         ends = all => ends,
@@ -250,7 +250,7 @@ pub async fn fetch(
 
 impl Sharing {
     /// Pieces from a peer, until there is nothing more that it has.
-    async fn from_peer(&self, peer: &dyn Peer) -> End {
+    async fn ask_peer(&self, peer: &dyn Peer) -> End {
         let mut end = End { name: peer.name(), reason: None, is_liar: false, disk: None };
         let mut attempts = 0;
         self.asked.fetch_add(1, Ordering::Relaxed);

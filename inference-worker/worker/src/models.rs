@@ -111,7 +111,7 @@ impl Models<'_> {
         };
         // What only a place names has no id yet by which to ask for it.
         if wanted.place.is_none() {
-            match self.from_workers(&wanted).await {
+            match self.ask_workers(&wanted).await {
                 Ok(Some(held)) => {
                     places.iter().try_for_each(|place| held.add_source(&place.to_string()))?;
                     return Ok(held);
@@ -123,7 +123,7 @@ impl Models<'_> {
         }
         let mut failed = None;
         for place in &places {
-            match self.from_place(place, &wanted, keep).await {
+            match self.ask_place(place, &wanted, keep).await {
                 Ok(held) => return Ok(held),
                 Err(error) => failed = Some(error),
             }
@@ -155,7 +155,7 @@ impl Models<'_> {
     }
 
     /// The one of the chain, its head from workers that serve it; nothing if the chain has none.
-    async fn from_workers(&self, wanted: &Wanted<'_>) -> Result<Option<Held>, FindError> {
+    async fn ask_workers(&self, wanted: &Wanted<'_>) -> Result<Option<Held>, FindError> {
         let view = Chain::connect(&self.config.node_url).await?.at_best().await?;
         let models = view.models().await?;
         let mut ids: Vec<ModelId> = models
@@ -178,7 +178,7 @@ impl Models<'_> {
         Ok(Some(described?))
     }
 
-    async fn from_place(
+    async fn ask_place(
         &self,
         place: &Spec,
         wanted: &Wanted<'_>,

@@ -25,6 +25,7 @@ use crate::{
     behaviour::BehaviourEvent,
     bounds::RECORD_ADDRESSES,
     config::{MAX_ADDRESSES, NetConfig, Relaying},
+    event::NetEvent,
     far::is_far,
     listening::Listener,
     near::is_relayed,
@@ -239,7 +240,7 @@ impl Driver {
     fn keep_places(&mut self, now: Instant) {
         if self.reach.needs_relay(now) {
             let Some((relay, address)) = self.reach.relays.to_ask(now) else { return };
-            self.peers.want(relay, &[address.clone()]);
+            self.peers.want(relay, std::slice::from_ref(&address));
             match self.swarm.listen_on(address) {
                 Ok(listener) => self.reach.relays.asked(relay, listener),
                 Err(error) => {
@@ -305,9 +306,13 @@ impl Driver {
         self.reach.known.sort_by_cached_key(|(known, _)| distance(&known.peer));
     }
 
-    /// A place at a relay has an address; false if the listener is no relay's.
-    pub(super) fn place_added(&mut self, listener: ListenerId, address: &Multiaddr) -> bool {
-        self.reach.relays.address_added(listener, address)
+    /// The node listens at one more address: of its own, or of a place at a relay.
+    pub(super) fn listen_address_added(&mut self, listener: ListenerId, address: &Multiaddr) {
+        if self.reach.relays.address_added(listener, address) {
+            return;
+        }
+        self.listeners.address_added(listener, address);
+        self.tell(NetEvent::Listening { address: address.to_string() });
     }
 
     pub(super) fn listen_address_removed(&mut self, listener: ListenerId, address: &Multiaddr) {

@@ -32,7 +32,7 @@ enum PlainError {
 
 impl Sharing {
     /// Whole tensors from a source that knows no trees.
-    pub(super) async fn from_place(&self, spec: &Spec, scratch: &Path) -> End {
+    pub(super) async fn ask_place(&self, spec: &Spec, scratch: &Path) -> End {
         let mut end = End { name: spec.to_string(), reason: None, is_liar: false, disk: None };
         let mut attempts = 0;
         self.asked.fetch_add(1, Ordering::Relaxed);

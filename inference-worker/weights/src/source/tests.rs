@@ -165,7 +165,7 @@ pub(crate) fn archive(name: &str, bytes: &[u8], is_deflated: bool) -> Vec<u8> {
 
 fn data(bytes: usize) -> Vec<u8> {
     // Compresses, but not to nothing.
-    (0..bytes).map(|at| (at / 7 ^ at * at >> 9) as u8).collect()
+    (0..bytes).map(|at| ((at / 7) ^ ((at * at) >> 9)) as u8).collect()
 }
 
 async fn find(spec: &Spec) -> Result<Opened, SourceError> {

@@ -164,6 +164,7 @@ mod tests {
             holding_price: 0,
             cost_us_per_layer_token: 50,
             addresses: Vec::new(),
+            reachability: mica_net::Reachability::default(),
             block: 9,
             paused: None,
             last_hour: LastHour::default(),
