@@ -430,7 +430,7 @@ impl Known {
         if self.banned_hosts.contains(&host, now) || self.is_prefix_banned(prefix, now) {
             return Err(Denied::Banned);
         }
-        let (links, pendings) = match origin {
+        let (links, most_pending) = match origin {
             Origin::Ip(_) => (
                 [limits.links_per_ip, limits.links_per_prefix],
                 [limits.pending_per_ip, PENDING_PER_PREFIX],
@@ -446,7 +446,7 @@ impl Known {
         };
         // By prefix as well: whoever has IPv6 has as many addresses as it likes.
         let pending = self.pending.values().copied().flatten().fold((0, 0), count);
-        if pending.0 >= pendings[0] || pending.1 >= pendings[1] {
+        if pending.0 >= most_pending[0] || pending.1 >= most_pending[1] {
             return Err(Denied::TooManyHandshakes);
         }
         let established = self.peers.values().flat_map(|entry| &entry.connections);
