@@ -76,15 +76,12 @@ impl Operator {
     /// The same with these variables in its environment.
     pub fn start_with(&mut self, node_url: &str, arguments: &[&str], variables: &[(&str, &str)]) {
         self.starts += 1;
-        let mut worker = self.command(&[
-            "run",
-            "--json",
-            "--threads",
-            "1",
-            "--register-model",
-            "--node-url",
-            node_url,
-        ]);
+        let mut worker =
+            self.command(&["run", "--json", "--register-model", "--node-url", node_url]);
+        // One thread each, unless the test says how many.
+        if !arguments.contains(&"--share") {
+            worker.args(["--threads", "1"]);
+        }
         worker.args(arguments).envs(variables.iter().copied());
         let name =
             self.folder.file_name().expect("a folder of its own").to_string_lossy().into_owned();

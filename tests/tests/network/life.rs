@@ -33,6 +33,9 @@ async fn status(chain: &Chain, account: AccountId) -> Option<WorkerStatus> {
     view.worker(account).await.expect("it reads").map(|(record, _)| record.status)
 }
 
+/// What the chain holds of whoever registers a model, base units.
+const MODEL_DEPOSIT: u128 = 10 * UNIT;
+
 /// The market's clock goes ahead by more than a stake is held.
 fn advance(node: &DevNode) {
     python::script("advance_clock.py", &[&node.url, UNBONDING], &[]);
@@ -91,7 +94,9 @@ async fn a_worker_that_leaves_is_paid_what_it_is_owed_and_gets_its_stake_back() 
     assert_eq!(units(&back["amount"]), record.stake);
     assert_eq!(status(&payer.chain, record.account).await, None);
     let view = payer.chain.at_best().await.expect("the node answers");
-    assert_eq!(view.account(record.account).await.expect("it reads").held, 0);
+    // It had registered the model, which stays, and with it that deposit.
+    let held = view.account(record.account).await.expect("it reads").held;
+    assert_eq!(held, MODEL_DEPOSIT);
     // A third time there is nothing to do.
     let again = run(worker.command(&leave), "");
     assert_eq!(

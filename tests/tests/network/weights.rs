@@ -193,7 +193,9 @@ async fn a_third_of_a_real_model_each() {
     wait_until_final(&node.url, folder.path(), &id);
     let home = folder.path().join("home");
     funded(&home, &node.url);
-    let arguments = ["ask", "What is the capital of France?", "--model", &id, "--max-tokens", "12"];
+    let question = "What is the capital of France?";
+    let greedy = ["--model", &id, "--max-tokens", "12", "--temperature", "0"];
+    let arguments: Vec<&str> = ["ask", question].into_iter().chain(greedy).collect();
     let answer = mica(&home, &node.url, &arguments).json();
     println!("{answer}");
     assert!(answer["text"].as_str().is_some_and(|text| text.contains("Paris")), "{answer}");

@@ -5,8 +5,10 @@
 //! few of those answer. In a small market everybody is.
 //!
 //! Nobody is waited for longer than an answer is worth: once a whole path has answered, the others
-//! have as long again, [`LONGEST_GRACE`] at most. Who has not answered after [`ROUND`] is replaced,
-//! and after [`LONGEST_WAIT`] it is over.
+//! have as long again, [`LONGEST_GRACE`] at most. Those who would halve the price have [`ROUND`],
+//! because whoever is behind a relay or has moved takes longer to say anything; and as long as only
+//! they are within the payer's limit, [`LONGEST_WAIT`]. Who has not answered after [`ROUND`] is
+//! replaced, and after [`LONGEST_WAIT`] it is over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use mica_protocol::{
 use rand::RngCore;
 use tokio::time::Instant;
 
-use super::route::{Known, Unanswered};
+use super::route::{Known, Unanswered, Worth};
 use super::{
     Beliefs, HubTerms, MarketError, Memory, ModelSnapshot, Standing, Wanted, WorkerSnapshot,
 };
@@ -191,6 +193,18 @@ impl Quotes {
     }
 }
 
+impl Worth {
+    /// How long they are waited for, from the first question on.
+    const fn wait(self) -> Duration {
+        match self {
+            Self::Little => Duration::ZERO,
+            // Whoever lists a low price and says nothing is noted as silent after this.
+            Self::Half => ROUND.saturating_add(SHORTEST_GRACE),
+            Self::All => LONGEST_WAIT,
+        }
+    }
+}
+
 /// Asks workers of one model what they charge.
 pub(crate) struct Collector<'a> {
     /// The model and its workers.
@@ -214,10 +228,15 @@ impl Collector<'_> {
         let (mut round_end, mut grace_end, mut paths) = (begun, None, PATHS);
         loop {
             let now = Instant::now();
+            let mut until = round_end;
             if self.known(&quotes).is_answered(&asked) {
                 let grace = (now - begun).clamp(SHORTEST_GRACE, LONGEST_GRACE);
                 let end = *grace_end.get_or_insert(now + grace);
-                if quotes.awaited.is_empty() || now >= end {
+                until = match now < end {
+                    true => end,
+                    false => begun + self.known(&quotes).worth().wait(),
+                };
+                if quotes.awaited.is_empty() || now >= until {
                     break;
                 }
             } else if now >= begun + LONGEST_WAIT {
@@ -235,9 +254,9 @@ impl Collector<'_> {
                     break;
                 }
                 round_end = begun + LONGEST_WAIT;
+                until = round_end;
             }
-            let wake = grace_end.unwrap_or(round_end);
-            match tokio::time::timeout_at(wake, subscription.events.recv()).await {
+            match tokio::time::timeout_at(until, subscription.events.recv()).await {
                 Ok(Some(event)) => self.take(&mut quotes, event, nonce),
                 Ok(None) => break,
                 Err(_) => {}
@@ -355,5 +374,12 @@ impl Quotes {
             answers: answers.into_iter().map(|signed| (signed.quote.peer, signed)).collect(),
             ..Self::default()
         }
+    }
+
+    /// These may still answer.
+    pub(super) fn awaiting(mut self, peers: impl IntoIterator<Item = PublicKey>) -> Self {
+        self.awaited = peers.into_iter().map(|peer| (peer, Instant::now())).collect();
+        self.asked.extend(self.awaited.keys());
+        self
     }
 }

@@ -97,6 +97,17 @@ pub(super) enum Unanswered {
     MayAnswer,
 }
 
+/// What the answers of those who may still answer can be worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Worth {
+    /// The path that has answered is not much dearer than theirs.
+    Little,
+    /// Theirs costs half as much at most.
+    Half,
+    /// Only theirs is within the payer's limit for an answer.
+    All,
+}
+
 /// Whether workers are used that did not take a session or did not answer lately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Avoided {
@@ -168,6 +179,24 @@ impl Known<'_> {
                 unanswered != Unanswered::Out
             }
             Err(_) => false,
+        }
+    }
+
+    /// What it can be worth to wait for those who were asked and have not answered, once a whole path
+    /// has: by their list prices, which are ceilings.
+    pub(super) fn worth(&self) -> Worth {
+        let price = |unanswered| self.first_path(unanswered).map(|(_, path)| path.price_per_token);
+        let (Ok(now), Ok(then)) = (price(Unanswered::Out), price(Unanswered::MayAnswer)) else {
+            return Worth::Little;
+        };
+        let is_within = |price: Balance| {
+            let cost = price.saturating_mul(self.wanted.positions.into());
+            self.wanted.terms.max_total.is_none_or(|most| cost <= most)
+        };
+        match (is_within(now), is_within(then)) {
+            (false, true) => Worth::All,
+            _ if then <= now / 2 => Worth::Half,
+            _ => Worth::Little,
         }
     }
 

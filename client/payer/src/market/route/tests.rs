@@ -142,3 +142,26 @@ fn whom_to_ask_is_found_by_list_price_and_memory_among_thousands() {
     let (places, has_path) = asked(&full, &memory, Unanswered::Out);
     assert_eq!((places[0], places.contains(&2_002), has_path), (2_003, false, false));
 }
+
+#[test]
+fn others_are_worth_a_wait_if_they_cost_half_or_are_within_the_limit() {
+    let snapshot =
+        snapshot(8, vec![worker(1, 0, 8, 1, 90), worker(2, 0, 8, 60, 1), worker(3, 0, 8, 90, 1)]);
+    let [cheap, middling, dear] = [0, 1, 2].map(|place| &snapshot.workers[place]);
+    let beliefs = Beliefs::none(&snapshot);
+    let worth = |answered: &WorkerSnapshot,
+                 awaited: &WorkerSnapshot,
+                 max_total: Option<Balance>| {
+        let (answer, peer) = (quote(answered, 100), answered.record.peer);
+        let quotes = Quotes::of_answers([peer], [answer]).awaiting([awaited.record.peer]);
+        let terms = Terms { max_total, alpha: 1.0, ..Terms::default() };
+        let wanted = Wanted { terms, positions: 10 };
+        Known { snapshot: &snapshot, quotes: &quotes, beliefs: &beliefs, wanted: &wanted }.worth()
+    };
+    let least = 8 * cheap.record.list_price_per_layer_token * 10;
+    assert_eq!(worth(dear, cheap, None), Worth::Half);
+    assert_eq!(worth(dear, cheap, Some(least)), Worth::All);
+    assert_eq!(worth(dear, cheap, Some(least - 1)), Worth::Half, "neither is within it");
+    assert_eq!(worth(dear, middling, None), Worth::Little);
+    assert_eq!(worth(cheap, dear, Some(least)), Worth::Little);
+}
