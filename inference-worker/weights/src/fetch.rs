@@ -9,15 +9,16 @@ mod plain;
 use std::{
     collections::VecDeque,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
+use mica_host::lock;
 use mica_primitives::ModelId;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::{
     index::{Index, IndexError},
@@ -32,6 +33,9 @@ use crate::{
 const ATTEMPTS: u32 = 4;
 /// Pause before it is tried again, the first time; each time twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// How long a head may take from one peer: at first, and from those who were too slow for that if
+/// nobody was faster. Without it, a peer with a made-up head of 64 MiB could take hours.
+const HEAD_PATIENCE: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(900)];
 /// How often is told how far it is.
 const PROGRESS: Duration = Duration::from_millis(500);
 /// Pause between two looks whether another process has ended its fetch.
@@ -114,38 +118,68 @@ pub async fn describe(
     if peers.is_empty() {
         return Err(FetchError::NoSource);
     }
-    let mut reasons = Vec::new();
-    for peer in peers {
-        let described = head_of(peer.as_ref(), id, &mut on_bytes).await;
-        let error = match described {
-            Ok((index, head)) => {
-                let kept = {
-                    let store = store.clone();
-                    blocking(move || store.keep(id, &index, &head)).await
-                };
-                match kept {
+    let mut reasons: Vec<(String, String)> = Vec::new();
+    let mut left: Vec<&Arc<dyn Peer>> = peers.iter().collect();
+    for patience in HEAD_PATIENCE {
+        let mut slow = Vec::new();
+        for peer in left {
+            let coming = head_of(peer.as_ref(), id, &mut on_bytes);
+            let described = timeout(patience, coming).await.unwrap_or(Err(PeerError::Slow));
+            let error = match described {
+                Ok((index, head)) => match kept(store, id, index, head).await? {
                     Ok(held) => return Ok(held),
-                    // It made up index and head together.
-                    Err(StoreError::Index(
-                        IndexError::Other { .. } | IndexError::Contradiction,
-                    )) => PeerError::Lied,
-                    Err(StoreError::Index(error)) => {
-                        // Not even the truth could be opened here: nobody is to blame.
+                    // Not even the truth could be opened here: nobody is to blame.
+                    Err(Some(error)) => {
                         reasons.push((peer.name(), error.to_string()));
                         continue;
                     }
-                    Err(error) => return Err(error.into()),
-                }
+                    Err(None) => PeerError::Lied,
+                },
+                Err(error) => error,
+            };
+            tracing::info!(peer = peer.name(), %error, "a peer did not give a model's head");
+            reasons.push((peer.name(), error.to_string()));
+            match error {
+                PeerError::Lied => peer.lied(),
+                PeerError::Slow | PeerError::Late | PeerError::Broken(_) => slow.push(peer),
+                PeerError::Unreachable(_) | PeerError::Absent => {}
             }
-            Err(error) => error,
-        };
-        if matches!(error, PeerError::Lied) {
-            peer.lied();
         }
-        tracing::info!(peer = peer.name(), %error, "a peer did not give a model's head");
-        reasons.push((peer.name(), error.to_string()));
+        if slow.is_empty() {
+            break;
+        }
+        left = slow;
+        // It may have had no place.
+        sleep(FIRST_PAUSE).await;
     }
-    Err(FetchError::Head { id, reasons })
+    // Of those who were asked twice, what they said last.
+    let mut last: Vec<(String, String)> = Vec::new();
+    for (who, why) in reasons.into_iter().rev() {
+        if last.iter().all(|(named, _)| *named != who) {
+            last.push((who, why));
+        }
+    }
+    last.reverse();
+    Err(FetchError::Head { id, reasons: last })
+}
+
+/// Keeps a head; if it cannot be that of the model, why, or nothing if the peer made it up.
+async fn kept(
+    store: &Store,
+    id: ModelId,
+    index: Index,
+    head: Vec<u8>,
+) -> Result<Result<Held, Option<IndexError>>, StoreError> {
+    let store = store.clone();
+    match blocking(move || store.keep(id, &index, &head)).await {
+        Ok(held) => Ok(Ok(held)),
+        // Index and head were made up together.
+        Err(StoreError::Index(IndexError::Other { .. } | IndexError::Contradiction)) => {
+            Ok(Err(None))
+        }
+        Err(StoreError::Index(error)) => Ok(Err(Some(error))),
+        Err(error) => Err(error),
+    }
 }
 
 async fn head_of(
@@ -164,13 +198,14 @@ struct Sharing {
     work: Arc<Work>,
     received: AtomicU64,
     asked: AtomicUsize,
+    /// Who sent wrong bytes.
+    liars: Mutex<Vec<String>>,
 }
 
 /// How a source ended.
 struct End {
     name: String,
     reason: Option<String>,
-    is_liar: bool,
     /// What nobody else could do better.
     disk: Option<StoreError>,
 }
@@ -188,25 +223,37 @@ pub async fn fetch(
     places: &[Spec],
     on_progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Fetched, FetchError> {
-    let _lock = loop {
+    let mut is_told = false;
+    let write_lock = loop {
         let held = held.clone();
         match blocking(move || held.lock_for_writing()).await? {
             Some(lock) => break lock,
             // Another process fetches, perhaps what is wanted here.
-            None => sleep(TURN).await,
+            None => {
+                if !is_told {
+                    tracing::info!("another process fetches this model: it is waited for");
+                }
+                is_told = true;
+                sleep(TURN).await;
+            }
         }
     };
-    let total: u64 = wanted.iter().map(|&tensor| held.blob(tensor).bytes).sum();
-    let lacking = held.lacking(wanted);
-    let work = Arc::new(Work::new(held.clone(), wanted));
-    if work.missing().is_empty() {
+    {
+        let (held, wanted) = (held.clone(), wanted.to_vec());
+        blocking(move || held.finish_complete(&wanted)).await?;
+    }
+    if wanted.iter().all(|&tensor| held.is_whole(tensor)) {
         return Ok(Fetched::default());
     }
     if peers.is_empty() && places.is_empty() {
         return Err(FetchError::NoSource);
     }
+    let total: u64 = wanted.iter().map(|&tensor| held.blob(tensor).bytes).sum();
+    let lacking = held.lacking(wanted);
     store.check_room(lacking)?;
-    let sharing = Sharing { work, received: AtomicU64::new(0), asked: AtomicUsize::new(0) };
+    let work = Arc::new(Work::new(held.clone(), wanted, write_lock));
+    let (received, asked, liars) = (AtomicU64::new(0), AtomicUsize::new(0), Mutex::default());
+    let sharing = Sharing { work, received, asked, liars };
     let progress = || Progress {
         done: (total - lacking + sharing.work.written.load(Ordering::Relaxed)).min(total),
         total,
@@ -221,13 +268,27 @@ pub async fn fetch(
         }
     };
     let from_peers = peers.iter().map(|peer| sharing.ask_peer(peer.as_ref()));
-    let from_places = places.iter().map(|place| sharing.ask_place(place, store.root()));
-    let all = async { futures::future::join(join_all(from_peers), join_all(from_places)).await };
-    let (mut ends, others) = tokio::select! {
+    let (last, first): (Vec<_>, Vec<_>) = places.iter().partition(|place| place.comes_whole());
+    let from_places = first.into_iter().map(|place| sharing.ask_place(place, store.root()));
+    let all = async {
+        let (mut ends, others) = join(join_all(from_peers), join_all(from_places)).await;
+        ends.extend(others);
+        for place in last {
+            if sharing.work.missing().is_empty() {
+                break;
+            }
+            ends.push(sharing.ask_place(place, store.root()).await);
+        }
+        ends
+    };
+    let mut ends = tokio::select! {
+        // What everybody said is known if all have ended.
+        biased;
         ends = all => ends,
+        // Whoever is silent or slow is not waited for when everything is here.
+        () = sharing.work.done() => Vec::new(),
         never = telling => never,
     };
-    ends.extend(others);
     on_progress(progress());
     let missing = sharing.work.missing();
     if let Some(&first) = missing.first() {
@@ -244,18 +305,17 @@ pub async fn fetch(
     Ok(Fetched {
         bytes: sharing.work.written.load(Ordering::Relaxed),
         received: sharing.received.load(Ordering::Relaxed),
-        liars: ends.into_iter().filter(|end| end.is_liar).map(|end| end.name).collect(),
+        liars: lock(&sharing.liars).clone(),
     })
 }
 
 impl Sharing {
     /// Pieces from a peer, until there is nothing more that it has.
     async fn ask_peer(&self, peer: &dyn Peer) -> End {
-        let mut end = End { name: peer.name(), reason: None, is_liar: false, disk: None };
+        let mut end = End { name: peer.name(), reason: None, disk: None };
         let mut attempts = 0;
         self.asked.fetch_add(1, Ordering::Relaxed);
         loop {
-            let before = self.received.load(Ordering::Relaxed);
             let mut came = 0;
             let error = match self.session(peer, &mut came).await {
                 Ok(()) => break,
@@ -266,11 +326,11 @@ impl Sharing {
                     break;
                 }
             };
-            tracing::info!(peer = peer.name(), %error, before, "a peer gave no more weights");
+            tracing::info!(peer = peer.name(), %error, came, "a peer gave no more weights");
             end.reason = Some(error.to_string());
             if matches!(error, PeerError::Lied) {
                 peer.lied();
-                end.is_liar = true;
+                lock(&self.liars).push(peer.name());
                 break;
             }
             attempts = if came > 0 { 1 } else { attempts + 1 };
@@ -324,6 +384,7 @@ impl Sharing {
             let Some(&(tensor, piece)) = under_way.front() else { continue };
             let blob = self.work.held.blob(tensor);
             let bytes = asking.piece(&blob.hash, blob.bytes, piece).await?;
+            self.received.fetch_add(std::mem::take(&mut asking.received), Ordering::Relaxed);
             under_way.pop_front();
             *came += 1;
             self.work.put(tensor, piece, bytes).await.map_err(Broken::Store)?;

@@ -19,6 +19,7 @@ mod held;
 mod part;
 
 pub use held::Held;
+pub(crate) use held::WriteLock;
 
 use std::{
     fs, io,

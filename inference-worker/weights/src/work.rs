@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use crate::{
     bits::Bits,
-    store::{Held, StoreError},
+    store::{Held, StoreError, WriteLock},
     tree,
 };
 
@@ -47,10 +47,12 @@ pub(crate) struct Work {
     changed: Notify,
     /// Verified bytes that were written.
     pub(crate) written: AtomicU64,
+    /// Held until nobody writes any more: what waits for the disk may outlast the fetch.
+    _lock: WriteLock,
 }
 
 impl Work {
-    pub(crate) fn new(held: Arc<Held>, wanted: &[usize]) -> Self {
+    pub(crate) fn new(held: Arc<Held>, wanted: &[usize], lock: WriteLock) -> Self {
         let open = wanted
             .iter()
             .filter(|&&tensor| !held.is_whole(tensor))
@@ -59,7 +61,8 @@ impl Work {
                 (tensor, Open { pending, under_way: 0, is_taken: false })
             })
             .collect();
-        Self { held, open: Mutex::new(open), changed: Notify::new(), written: AtomicU64::new(0) }
+        let (open, written) = (Mutex::new(open), AtomicU64::new(0));
+        Self { held, open, changed: Notify::new(), written, _lock: lock }
     }
 
     /// Tensors that are not whole.
@@ -169,6 +172,12 @@ impl Work {
         }
         drop(open);
         self.changed.notify_waiters();
+    }
+
+    /// Waits until nothing is missing.
+    pub(crate) async fn done(&self) {
+        let next = || if lock(&self.open).is_empty() { Next::Over } else { Next::<()>::Wait };
+        self.wait_for(next).await;
     }
 
     /// Waits until `next` is something else than to wait.

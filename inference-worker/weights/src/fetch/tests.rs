@@ -146,6 +146,39 @@ async fn peers_that_hang_up_are_tried_again() {
 }
 
 #[tokio::test]
+async fn whoever_is_silent_is_not_waited_for_when_everything_is_here() {
+    let world = World::new();
+    let held = world.held().await;
+    let (silent, honest) =
+        (world.peer("silent", Character::Silent), world.peer("b", Character::Honest));
+    let both = peers(&[&silent, &honest]);
+    // A reply may take 30 s.
+    let fetching = timeout(Duration::from_secs(20), world.fetch(&held, ALL, &both, &[]));
+    let fetched = fetching.await.expect("in time").expect("fetched");
+    assert_eq!(fetched.bytes, bytes_of(&held, ALL));
+    assert!(fetched.received >= fetched.bytes, "{fetched:?}");
+    check(&held, ALL);
+}
+
+#[tokio::test]
+async fn a_tensor_of_which_all_pieces_were_there_at_a_kill_gets_its_name() {
+    let world = World::new();
+    let held = world.held().await;
+    let tensor = held.file().tensors_of(MIDDLE).expect("layers")[0];
+    let bytes = tiny().tensors().nth(tensor).expect("a tensor").read().expect("it reads");
+    for piece in held.missing_pieces(tensor) {
+        let (start, length) = crate::tree::span(bytes.len() as u64, piece);
+        let piece_bytes = &bytes[start as usize..][..length];
+        held.put(tensor, piece, piece_bytes).expect("written");
+    }
+    assert!(!held.is_whole(tensor) && held.missing_pieces(tensor).is_empty());
+    let honest = world.peer("a", Character::Honest);
+    let fetched = world.fetch(&held, MIDDLE, &peers(&[&honest]), &[]).await.expect("fetched");
+    assert_eq!(fetched.bytes, bytes_of(&held, MIDDLE) - bytes.len() as u64);
+    check(&held, MIDDLE);
+}
+
+#[tokio::test]
 async fn each_peer_is_asked_for_what_it_has() {
     let world = World::new();
     let mut partial = Vec::new();

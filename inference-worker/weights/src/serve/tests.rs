@@ -19,6 +19,8 @@ pub(crate) enum Character {
     OtherIndex,
     /// Hangs up after so many replies.
     BreaksAfter(usize),
+    /// Takes requests and answers none.
+    Silent,
     /// Has nothing.
     Empty,
     /// Answers with something else than was asked.
@@ -101,6 +103,7 @@ async fn play(
                 index.tensors[0] = Blob { hash: [1; 32], ..index.tensors[0] };
                 *bytes = index.to_bytes();
             }
+            (Character::Silent, _) => std::future::pending().await,
             (Character::Empty, reply) => *reply = Reply::Absent,
             (Character::Confused, reply @ Reply::Piece(_)) => *reply = Reply::Held(vec![1]),
             _ => {}

@@ -184,6 +184,17 @@ impl Held {
         Ok(is_good)
     }
 
+    /// Gives those of `tensors` their names of which all pieces are here: whoever fetched the last
+    /// one was killed before. What is not what it should be is left to be fetched again.
+    pub(crate) fn finish_complete(&self, tensors: &[usize]) -> Result<(), StoreError> {
+        for &tensor in tensors {
+            if !self.is_whole(tensor) && self.missing_pieces(tensor).is_empty() {
+                self.finish(tensor)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Continues a tensor from a source that knows no trees.
     pub(crate) fn prefix(&self, tensor: usize) -> Result<Prefix, StoreError> {
         self.place(tensor).prefix(self.index.tensors[tensor])
