@@ -21,6 +21,7 @@ use mica_primitives::ModelId;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::{
+    bits::Bits,
     index::{Index, IndexError},
     peer::{Asking, Peer, PeerError},
     protocol::{Request, WINDOW},
@@ -349,7 +350,7 @@ impl Sharing {
         let mut asking = Asking::open(peer).await?;
         let has = asking.held(held.id(), held.index().tensors.len()).await?;
         let mut under_way: VecDeque<(usize, u32)> = VecDeque::new();
-        let outcome = self.converse(&mut asking, &has, &mut under_way, came).await;
+        let outcome = self.converse(&mut asking, has, &mut under_way, came).await;
         for (tensor, piece) in under_way {
             self.work.give_back(tensor, piece);
         }
@@ -360,20 +361,20 @@ impl Sharing {
     async fn converse(
         &self,
         asking: &mut Asking,
-        has: &crate::bits::Bits,
+        mut has: Bits,
         under_way: &mut VecDeque<(usize, u32)>,
         came: &mut usize,
     ) -> Result<(), Broken> {
         loop {
             while under_way.len() < WINDOW
-                && let Next::Take((tensor, piece)) = self.work.piece(has)
+                && let Next::Take((tensor, piece)) = self.work.piece(&has)
             {
                 under_way.push_back((tensor, piece));
                 let hash = self.work.held.blob(tensor).hash;
                 asking.ask(&Request::Piece { hash, piece }).await?;
             }
             if under_way.is_empty() {
-                let Some((tensor, piece)) = self.work.wait_for(|| self.work.piece(has)).await
+                let Some((tensor, piece)) = self.work.wait_for(|| self.work.piece(&has)).await
                 else {
                     return Ok(());
                 };
@@ -383,7 +384,16 @@ impl Sharing {
             }
             let Some(&(tensor, piece)) = under_way.front() else { continue };
             let blob = self.work.held.blob(tensor);
-            let bytes = asking.piece(&blob.hash, blob.bytes, piece).await?;
+            let bytes = match asking.piece(&blob.hash, blob.bytes, piece).await {
+                // It has lost this one since it said what it has.
+                Err(PeerError::Absent) => {
+                    has.remove(tensor);
+                    under_way.pop_front();
+                    self.work.give_back(tensor, piece);
+                    continue;
+                }
+                read => read?,
+            };
             self.received.fetch_add(std::mem::take(&mut asking.received), Ordering::Relaxed);
             under_way.pop_front();
             *came += 1;

@@ -96,6 +96,12 @@ pub enum StoreError {
         /// The store.
         path: PathBuf,
     },
+    /// The disk, or the memory.
+    #[error(
+        "what is read from {} is again and again not what was written: look after the disk and the \
+         memory of this machine", .0.display()
+    )]
+    Unreliable(PathBuf),
     /// Somebody else writes.
     #[error("another process fetches model {0}: try again when it has ended")]
     Busy(ModelId),

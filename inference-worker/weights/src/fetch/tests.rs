@@ -235,6 +235,24 @@ async fn a_fetch_that_is_cut_off_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_peer_that_has_lost_a_tensor_gives_the_others() {
+    let other = World::new();
+    let held = other.held().await;
+    let all = peers(&[&other.peer("all", Character::Honest)]);
+    other.fetch(&held, MIDDLE, &all, &[]).await.expect("fetched");
+    let lost = held.file().tensors_of(MIDDLE).expect("layers")[4];
+    std::fs::remove_file(held.folder().join(format!("{lost:05}"))).expect("removed");
+    let shelf = Shelf::default();
+    shelf.put(&held);
+    let peer = Arc::new(PipePeer::new("a", &shelf, Character::Honest));
+    let world = World::new();
+    let held = world.held().await;
+    let error = world.fetch(&held, MIDDLE, &peers(&[&peer]), &[]).await.expect_err("one is lost");
+    assert!(error.to_string().starts_with("1 tensors"), "{error}");
+    assert!(!held.is_whole(lost));
+}
+
+#[tokio::test]
 async fn heads_come_from_whoever_tells_the_truth() {
     let world = World::new();
     let [empty, other, confused, honest] =
