@@ -14,6 +14,7 @@ use crate::{
 };
 use mica_engine::{GgufFile, Input, LayerRange, Model, Threads, Want, embedded};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 struct World {
     folder: TempDir,
