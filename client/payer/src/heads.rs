@@ -57,13 +57,23 @@ impl Heads {
         Self { store: Store::new(folder, None) }
     }
 
-    /// Every model whose head is here.
+    /// Every model whose head is here. One that cannot be used any more is left out: it is fetched
+    /// again when it is asked for.
     ///
     /// # Errors
     /// [`HeadError::Store`] if the folder cannot be read.
     pub fn all(&self) -> Result<Vec<LocalModel>, HeadError> {
-        let ids = self.store.ids()?;
-        ids.into_iter().filter_map(|id| self.local(id).transpose()).collect()
+        let mut found = Vec::new();
+        for id in self.store.ids()? {
+            match self.local(id) {
+                Ok(model) => found.extend(model),
+                Err(HeadError::Store(error @ StoreError::Damaged { .. })) => {
+                    tracing::warn!(%error, "the head of a model is left out");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     /// A model whose head is here.
@@ -113,8 +123,14 @@ impl Heads {
         id: ModelId,
         on_bytes: impl FnMut(u64),
     ) -> Result<LocalModel, HeadError> {
-        if let Some(model) = self.local(id)? {
-            return Ok(model);
+        match self.local(id) {
+            Ok(Some(model)) => return Ok(model),
+            Ok(None) => {}
+            // Nothing is lost by it: another one comes.
+            Err(HeadError::Store(StoreError::Damaged { .. })) => {
+                self.store.remove(id)?;
+            }
+            Err(error) => return Err(error),
         }
         let mut workers = view.workers(id, None).await?;
         workers.retain(|(_, is_online)| *is_online);
@@ -129,5 +145,25 @@ impl Heads {
         let held = describe(&self.store, id, &peers, on_bytes).await;
         dialler.stop().await;
         Ok(LocalModel::of_held(&held?)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mica_engine::{GgufFile, embedded};
+
+    #[test]
+    fn a_damaged_head_does_not_hide_the_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let heads = Heads::new(folder.path().to_owned());
+        let file = GgufFile::from_bytes(embedded::TINY_Q8_0).expect("embedded");
+        let (index, head) = mica_weights::Index::of(&file).expect("it reads");
+        let id = file.manifest().expect("a manifest").id();
+        let held = heads.store.keep(id, &index, &head).expect("kept");
+        assert_eq!(heads.all().expect("it reads").len(), 1);
+        std::fs::write(held.folder().join("head.gguf"), &head[..100]).expect("written");
+        assert_eq!(heads.all().expect("it reads").len(), 0);
+        assert!(heads.local(id).is_err(), "whoever asks for it is told");
     }
 }

@@ -37,6 +37,13 @@ impl Bits {
         }
     }
 
+    /// Takes a number out.
+    pub(crate) fn remove(&mut self, number: usize) {
+        if number < self.bound {
+            self.bytes[number / 8] &= !(1 << (number % 8));
+        }
+    }
+
     /// Whether a number is in it.
     pub(crate) fn contains(&self, number: usize) -> bool {
         number < self.bound && self.bytes[number / 8] >> (number % 8) & 1 == 1
@@ -62,5 +69,7 @@ mod tests {
         assert!((0..20).filter(|&number| again.contains(number)).eq([0, 7, 8, 10]));
         assert_eq!(Bits::from_bytes(&[255, 255, 255], 11).len(), 11, "what is too much is left");
         assert_eq!(Bits::from_bytes(&[], 11).len(), 0);
+        [7, 9, 99].into_iter().for_each(|number| bits.remove(number));
+        assert!((0..20).filter(|&number| bits.contains(number)).eq([0, 8, 10]));
     }
 }

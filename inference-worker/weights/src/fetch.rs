@@ -4,29 +4,33 @@
 //! Whoever is silent or breaks off is tried again a few times. What is verified stays, whatever
 //! happens then.
 
+mod head;
 mod plain;
 
 use std::{
     collections::VecDeque,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
+use mica_host::lock;
 use mica_primitives::ModelId;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::{
-    index::{Index, IndexError},
+    bits::Bits,
     peer::{Asking, Peer, PeerError},
     protocol::{Request, WINDOW},
     spec::Spec,
     store::{Held, Store, StoreError},
     work::{Next, Work, blocking},
 };
+
+pub use head::describe;
 
 /// How often a source is tried that gave nothing since.
 const ATTEMPTS: u32 = 4;
@@ -100,77 +104,19 @@ fn told(reasons: &[(String, String)]) -> String {
     text
 }
 
-/// Fetches the head of model `id` from the first of `peers` that has it, and keeps it. `on_bytes`
-/// is told of bytes as they come.
-///
-/// # Errors
-/// [`FetchError::Head`] with what each of them said.
-pub async fn describe(
-    store: &Store,
-    id: ModelId,
-    peers: &[Arc<dyn Peer>],
-    mut on_bytes: impl FnMut(u64),
-) -> Result<Held, FetchError> {
-    if peers.is_empty() {
-        return Err(FetchError::NoSource);
-    }
-    let mut reasons = Vec::new();
-    for peer in peers {
-        let described = head_of(peer.as_ref(), id, &mut on_bytes).await;
-        let error = match described {
-            Ok((index, head)) => {
-                let kept = {
-                    let store = store.clone();
-                    blocking(move || store.keep(id, &index, &head)).await
-                };
-                match kept {
-                    Ok(held) => return Ok(held),
-                    // It made up index and head together.
-                    Err(StoreError::Index(
-                        IndexError::Other { .. } | IndexError::Contradiction,
-                    )) => PeerError::Lied,
-                    Err(StoreError::Index(error)) => {
-                        // Not even the truth could be opened here: nobody is to blame.
-                        reasons.push((peer.name(), error.to_string()));
-                        continue;
-                    }
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            Err(error) => error,
-        };
-        if matches!(error, PeerError::Lied) {
-            peer.lied();
-        }
-        tracing::info!(peer = peer.name(), %error, "a peer did not give a model's head");
-        reasons.push((peer.name(), error.to_string()));
-    }
-    Err(FetchError::Head { id, reasons })
-}
-
-async fn head_of(
-    peer: &dyn Peer,
-    id: ModelId,
-    on_bytes: impl FnMut(u64),
-) -> Result<(Index, Vec<u8>), PeerError> {
-    let mut asking = Asking::open(peer).await?;
-    let index = asking.index(id).await?;
-    let head = asking.blob(&index.head, on_bytes).await?;
-    Ok((index, head))
-}
-
 /// What all sources of one fetch share.
 struct Sharing {
     work: Arc<Work>,
     received: AtomicU64,
     asked: AtomicUsize,
+    /// Who sent wrong bytes.
+    liars: Mutex<Vec<String>>,
 }
 
 /// How a source ended.
 struct End {
     name: String,
     reason: Option<String>,
-    is_liar: bool,
     /// What nobody else could do better.
     disk: Option<StoreError>,
 }
@@ -188,25 +134,37 @@ pub async fn fetch(
     places: &[Spec],
     on_progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Fetched, FetchError> {
-    let _lock = loop {
+    let mut is_told = false;
+    let write_lock = loop {
         let held = held.clone();
         match blocking(move || held.lock_for_writing()).await? {
             Some(lock) => break lock,
             // Another process fetches, perhaps what is wanted here.
-            None => sleep(TURN).await,
+            None => {
+                if !is_told {
+                    tracing::info!("another process fetches this model: it is waited for");
+                }
+                is_told = true;
+                sleep(TURN).await;
+            }
         }
     };
-    let total: u64 = wanted.iter().map(|&tensor| held.blob(tensor).bytes).sum();
-    let lacking = held.lacking(wanted);
-    let work = Arc::new(Work::new(held.clone(), wanted));
-    if work.missing().is_empty() {
+    {
+        let (held, wanted) = (held.clone(), wanted.to_vec());
+        blocking(move || held.finish_complete(&wanted)).await?;
+    }
+    if wanted.iter().all(|&tensor| held.is_whole(tensor)) {
         return Ok(Fetched::default());
     }
     if peers.is_empty() && places.is_empty() {
         return Err(FetchError::NoSource);
     }
+    let total: u64 = wanted.iter().map(|&tensor| held.blob(tensor).bytes).sum();
+    let lacking = held.lacking(wanted);
     store.check_room(lacking)?;
-    let sharing = Sharing { work, received: AtomicU64::new(0), asked: AtomicUsize::new(0) };
+    let work = Arc::new(Work::new(held.clone(), wanted, write_lock));
+    let (received, asked, liars) = (AtomicU64::new(0), AtomicUsize::new(0), Mutex::default());
+    let sharing = Sharing { work, received, asked, liars };
     let progress = || Progress {
         done: (total - lacking + sharing.work.written.load(Ordering::Relaxed)).min(total),
         total,
@@ -221,13 +179,27 @@ pub async fn fetch(
         }
     };
     let from_peers = peers.iter().map(|peer| sharing.ask_peer(peer.as_ref()));
-    let from_places = places.iter().map(|place| sharing.ask_place(place, store.root()));
-    let all = async { futures::future::join(join_all(from_peers), join_all(from_places)).await };
-    let (mut ends, others) = tokio::select! {
+    let (last, first): (Vec<_>, Vec<_>) = places.iter().partition(|place| place.comes_whole());
+    let from_places = first.into_iter().map(|place| sharing.ask_place(place, store.root()));
+    let all = async {
+        let (mut ends, others) = join(join_all(from_peers), join_all(from_places)).await;
+        ends.extend(others);
+        for place in last {
+            if sharing.work.missing().is_empty() {
+                break;
+            }
+            ends.push(sharing.ask_place(place, store.root()).await);
+        }
+        ends
+    };
+    let mut ends = tokio::select! {
+        // What everybody said is known if all have ended.
+        biased;
         ends = all => ends,
+        // Whoever is silent or slow is not waited for when everything is here.
+        () = sharing.work.done() => Vec::new(),
         never = telling => never,
     };
-    ends.extend(others);
     on_progress(progress());
     let missing = sharing.work.missing();
     if let Some(&first) = missing.first() {
@@ -244,18 +216,17 @@ pub async fn fetch(
     Ok(Fetched {
         bytes: sharing.work.written.load(Ordering::Relaxed),
         received: sharing.received.load(Ordering::Relaxed),
-        liars: ends.into_iter().filter(|end| end.is_liar).map(|end| end.name).collect(),
+        liars: lock(&sharing.liars).clone(),
     })
 }
 
 impl Sharing {
     /// Pieces from a peer, until there is nothing more that it has.
     async fn ask_peer(&self, peer: &dyn Peer) -> End {
-        let mut end = End { name: peer.name(), reason: None, is_liar: false, disk: None };
+        let mut end = End { name: peer.name(), reason: None, disk: None };
         let mut attempts = 0;
         self.asked.fetch_add(1, Ordering::Relaxed);
         loop {
-            let before = self.received.load(Ordering::Relaxed);
             let mut came = 0;
             let error = match self.session(peer, &mut came).await {
                 Ok(()) => break,
@@ -266,11 +237,11 @@ impl Sharing {
                     break;
                 }
             };
-            tracing::info!(peer = peer.name(), %error, before, "a peer gave no more weights");
+            tracing::info!(peer = peer.name(), %error, came, "a peer gave no more weights");
             end.reason = Some(error.to_string());
             if matches!(error, PeerError::Lied) {
                 peer.lied();
-                end.is_liar = true;
+                lock(&self.liars).push(peer.name());
                 break;
             }
             attempts = if came > 0 { 1 } else { attempts + 1 };
@@ -289,7 +260,7 @@ impl Sharing {
         let mut asking = Asking::open(peer).await?;
         let has = asking.held(held.id(), held.index().tensors.len()).await?;
         let mut under_way: VecDeque<(usize, u32)> = VecDeque::new();
-        let outcome = self.converse(&mut asking, &has, &mut under_way, came).await;
+        let outcome = self.converse(&mut asking, has, &mut under_way, came).await;
         for (tensor, piece) in under_way {
             self.work.give_back(tensor, piece);
         }
@@ -300,20 +271,20 @@ impl Sharing {
     async fn converse(
         &self,
         asking: &mut Asking,
-        has: &crate::bits::Bits,
+        mut has: Bits,
         under_way: &mut VecDeque<(usize, u32)>,
         came: &mut usize,
     ) -> Result<(), Broken> {
         loop {
             while under_way.len() < WINDOW
-                && let Next::Take((tensor, piece)) = self.work.piece(has)
+                && let Next::Take((tensor, piece)) = self.work.piece(&has)
             {
                 under_way.push_back((tensor, piece));
                 let hash = self.work.held.blob(tensor).hash;
                 asking.ask(&Request::Piece { hash, piece }).await?;
             }
             if under_way.is_empty() {
-                let Some((tensor, piece)) = self.work.wait_for(|| self.work.piece(has)).await
+                let Some((tensor, piece)) = self.work.wait_for(|| self.work.piece(&has)).await
                 else {
                     return Ok(());
                 };
@@ -323,7 +294,17 @@ impl Sharing {
             }
             let Some(&(tensor, piece)) = under_way.front() else { continue };
             let blob = self.work.held.blob(tensor);
-            let bytes = asking.piece(&blob.hash, blob.bytes, piece).await?;
+            let bytes = match asking.piece(&blob.hash, blob.bytes, piece).await {
+                // It has lost this one since it said what it has.
+                Err(PeerError::Absent) => {
+                    has.remove(tensor);
+                    under_way.pop_front();
+                    self.work.give_back(tensor, piece);
+                    continue;
+                }
+                read => read?,
+            };
+            self.received.fetch_add(std::mem::take(&mut asking.received), Ordering::Relaxed);
             under_way.pop_front();
             *came += 1;
             self.work.put(tensor, piece, bytes).await.map_err(Broken::Store)?;

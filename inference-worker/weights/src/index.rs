@@ -52,6 +52,9 @@ pub enum IndexError {
     /// Head and index contradict each other.
     #[error("its head and its index are of different models")]
     Contradiction,
+    /// There is more in the head than the id vouches for.
+    #[error("its head is not written as it should be, or by another version of this program")]
+    Unusual,
     /// It is another model.
     #[error("it is of model {found}, not of {wanted}")]
     Other {
@@ -97,6 +100,11 @@ impl Index {
             return Err(IndexError::Contradiction);
         }
         let file = GgufFile::from_head(head, file_of)?;
+        // The id does not depend on what else a head may hold. Whoever puts megabytes of that into
+        // it would have every worker keep them and pass them on.
+        if file.head() != head {
+            return Err(IndexError::Unusual);
+        }
         let sizes = file.tensors().map(|tensor| tensor.size_bytes() as u64);
         if !sizes.eq(self.tensors.iter().map(|tensor| tensor.bytes)) {
             return Err(IndexError::Contradiction);
@@ -171,6 +179,19 @@ mod tests {
         let mut other = index.clone();
         other.tensors[5].bytes += 1;
         assert!(matches!(open(&other, &head), Err(IndexError::Contradiction)));
+        // A remark that the manifest does not depend on: one more entry, with an empty text.
+        let mut padded = head.clone();
+        padded[16] += 1;
+        let key = b"general.remark";
+        let mut entry = (key.len() as u64).to_le_bytes().to_vec();
+        entry.extend_from_slice(key);
+        entry.extend(8u32.to_le_bytes());
+        entry.extend(0u64.to_le_bytes());
+        padded.splice(24..24, entry);
+        let bytes = padded.len() as u64;
+        let blob = Blob { hash: *blake3::hash(&padded).as_bytes(), bytes };
+        let other = Index { head: blob, ..index.clone() };
+        assert!(matches!(open(&other, &padded), Err(IndexError::Unusual)));
         let mut wrong = head.clone();
         let at = wrong.len() / 2;
         wrong[at] ^= 1;

@@ -51,6 +51,9 @@ pub enum PeerError {
     /// No reply in time.
     #[error("it did not answer within {} s", PATIENCE.as_secs())]
     Late,
+    /// All of it did not come in time.
+    #[error("it is too slow")]
+    Slow,
     /// It does not have it.
     #[error("it does not hold this model")]
     Absent,
@@ -62,7 +65,7 @@ pub enum PeerError {
 impl PeerError {
     /// Whether it may go better a moment later.
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Broken(_) | Self::Late)
+        matches!(self, Self::Unreachable(_) | Self::Broken(_) | Self::Late | Self::Slow)
     }
 }
 

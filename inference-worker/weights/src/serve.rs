@@ -1,8 +1,10 @@
 //! Answers peers that want weights, from models on a shelf, and no faster than the operator says.
 //!
 //! Limits: [`ServeLimits`]; one request at a time per stream; a stream without a request for a
-//! minute is closed. The tree of a tensor is made when it is first asked for, one at a time, by
-//! reading all of it; if it is not what its hash says, the tensor is not served.
+//! minute is closed, and so is one that was silent for some seconds or has had its turn when all
+//! places are taken: nobody keeps others out by holding them. The tree of a tensor is made when it
+//! is first asked for, one at a time, by reading all of it; if it is not what its hash says, the
+//! tensor is not served.
 
 use std::{
     collections::HashMap,
@@ -33,6 +35,10 @@ use crate::{
 
 /// Longest wait for the next request, and for a peer to take a reply.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The same for the next request while all places are taken.
+const CROWDED_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a stream lasts while all places are taken.
+const TURN: Duration = Duration::from_secs(60);
 /// Most models on a shelf.
 const MAX_MODELS: usize = 64;
 /// What a peer may take at once after it was silent.
@@ -68,7 +74,8 @@ struct Shelved {
     /// Of a model in the store; all tensors of another are there.
     held: Option<Arc<Held>>,
     numbers: HashMap<Hash32, Part>,
-    trees: Mutex<HashMap<Part, Arc<Tree>>>,
+    /// Nothing for a part that is not any more what it was: it is not read again.
+    trees: Mutex<HashMap<Part, Option<Arc<Tree>>>>,
     hashing: Arc<Semaphore>,
 }
 
@@ -161,13 +168,13 @@ impl Shelved {
         }
         let known = lock(&self.trees).get(&part).cloned();
         let tree = match known {
-            Some(tree) => tree,
+            Some(tree) => tree?,
             None => {
                 // Reading all of a tensor: one at a time.
                 let _turn = self.hashing.clone().acquire_owned().await.ok()?;
                 let again = lock(&self.trees).get(&part).cloned();
                 match again {
-                    Some(tree) => tree,
+                    Some(tree) => tree?,
                     None => self.clone().grow(part, blob.bytes, blob.hash).await?,
                 }
             }
@@ -183,10 +190,11 @@ impl Shelved {
             let data = Data { model: &self, part };
             let tree = Tree::of(bytes, Positioned { data: &data, at: 0, bytes })?;
             if tree.root() != hash {
+                lock(&self.trees).insert(part, None);
                 return Err(io::Error::other("it is not any more what it was when it was fetched"));
             }
             let tree = Arc::new(tree);
-            lock(&self.trees).insert(part, tree.clone());
+            lock(&self.trees).insert(part, Some(tree.clone()));
             Ok(tree)
         };
         let grown = tokio::task::spawn_blocking(grow).await.ok()?;
@@ -297,12 +305,12 @@ pub async fn serve(
         else {
             continue;
         };
-        let (shelf, stop) = (shelf.clone(), stop.clone());
+        let (shelf, stop, all) = (shelf.clone(), stop.clone(), all.clone());
         let throttles = [guest.throttle.clone(), throttle.clone()];
         tasks.spawn(async move {
             let _places: [OwnedSemaphorePermit; 2] = [own, place];
             if let Some(Err(error)) =
-                stop.run_until_cancelled(converse(stream, &shelf, &throttles)).await
+                stop.run_until_cancelled(converse(stream, &shelf, &throttles, &all)).await
             {
                 tracing::debug!(%error, "a peer that fetched weights is gone");
             }
@@ -312,16 +320,20 @@ pub async fn serve(
     tasks.wait().await;
 }
 
-/// Answers one stream until it ends.
+/// Answers one stream until it ends, or until it has had its turn and others want its place.
 async fn converse(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     shelf: &Shelf,
     throttles: &[Throttle],
+    places: &Semaphore,
 ) -> io::Result<()> {
     let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+    let begin = Instant::now();
     loop {
-        let request = protocol::read::<Request>(&mut stream, MAX_REQUEST_BYTES);
-        let Some(request) = timeout(PATIENCE, request).await.map_err(late)?? else {
+        if begin.elapsed() >= TURN && places.available_permits() == 0 {
+            return stream.close().await;
+        }
+        let Some(request) = next_request(&mut stream, places).await? else {
             return stream.close().await;
         };
         let reply = shelf.answer(request).await;
@@ -337,6 +349,25 @@ async fn converse(
             stream.flush().await
         };
         timeout(PATIENCE, writing).await.map_err(late)??;
+    }
+}
+
+/// The next request; nothing at the end.
+///
+/// # Errors
+/// If it does not come in time, which is shorter while all places are taken, or is none.
+async fn next_request(
+    stream: &mut (impl AsyncRead + Unpin),
+    places: &Semaphore,
+) -> io::Result<Option<Request>> {
+    let mut reading = std::pin::pin!(protocol::read::<Request>(stream, MAX_REQUEST_BYTES));
+    let begin = Instant::now();
+    loop {
+        match timeout(CROWDED_PATIENCE, &mut reading).await {
+            Ok(request) => return request,
+            Err(_) if places.available_permits() > 0 && begin.elapsed() < PATIENCE => {}
+            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+        }
     }
 }
 

@@ -60,6 +60,11 @@ impl Spec {
             .any(|scheme| text.starts_with(scheme))
     }
 
+    /// Whether all of it is fetched before anything of it can be read.
+    pub(crate) fn comes_whole(&self) -> bool {
+        matches!(self.place, Place::Package { .. })
+    }
+
     /// The file, if it is one on this machine and no member of an archive.
     pub fn as_file(&self) -> Option<&Path> {
         match (&self.place, &self.member) {

@@ -19,6 +19,7 @@ mod held;
 mod part;
 
 pub use held::Held;
+pub(crate) use held::WriteLock;
 
 use std::{
     fs, io,
@@ -34,6 +35,8 @@ use crate::index::{Index, IndexError, MAX_HEAD_BYTES, MAX_INDEX_BYTES};
 const INDEX: &str = "index.bin";
 const HEAD: &str = "head.gguf";
 const SOURCES: &str = "sources";
+/// Held by whoever writes in the folder.
+const LOCK: &str = "lock";
 /// What folders begin with that a reader of whole files had not finished.
 const UNFINISHED: &str = "unfinished-";
 /// What is left free on a disk.
@@ -93,6 +96,15 @@ pub enum StoreError {
         /// The store.
         path: PathBuf,
     },
+    /// The disk, or the memory.
+    #[error(
+        "what is read from {} is again and again not what was written: look after the disk and the \
+         memory of this machine", .0.display()
+    )]
+    Unreliable(PathBuf),
+    /// Somebody else writes.
+    #[error("another process fetches model {0}: try again when it has ended")]
+    Busy(ModelId),
     /// The runtime is shut down.
     #[error("the program is ending")]
     Stopped,
@@ -245,7 +257,7 @@ impl Store {
 
     /// A new folder for a model whose id is not known before all of it is read. Removed when it is
     /// dropped; one that a killed process left is removed with this.
-    pub(crate) fn unfinished(&self) -> Result<tempfile::TempDir, StoreError> {
+    pub(crate) fn unfinished(&self) -> Result<Unfinished, StoreError> {
         create_private_folder(&self.root)?;
         for folder in folders(&self.root)? {
             let is_old = folder
@@ -257,15 +269,37 @@ impl Store {
                 let _ = fs::remove_dir_all(&folder);
             }
         }
-        tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .tempdir_in(&self.root)
-            .map_err(StoreError::io("make a folder in", &self.root))
+        let make = || -> io::Result<Unfinished> {
+            let folder = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(&self.root)?;
+            // It gets its name when it is taken: what has a lock that is free is abandoned.
+            let lock = tempfile::NamedTempFile::new_in(folder.path())?;
+            lock.as_file().lock()?;
+            let lock = lock.persist(folder.path().join(LOCK))?;
+            Ok(Unfinished { _lock: lock, folder })
+        };
+        make().map_err(StoreError::io("make a folder in", &self.root))
     }
 }
 
-/// Whether nothing has happened in a folder for an hour.
+/// A folder that is removed when this is dropped.
+pub(crate) struct Unfinished {
+    /// Tells other processes that somebody works in the folder.
+    _lock: fs::File,
+    folder: tempfile::TempDir,
+}
+
+impl Unfinished {
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Whether the process that made a folder has ended. Of one without a lock, which `pip` fills:
+/// whether nothing has happened in it for an hour.
 fn is_abandoned(folder: &Path) -> bool {
+    if let Ok(lock) = fs::File::open(folder.join(LOCK)) {
+        return lock.try_lock().is_ok();
+    }
     let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
     let newest = fs::read_dir(folder)
         .into_iter()

@@ -1,9 +1,10 @@
 //! A model that nobody has hashed yet, read once from its beginning to its end: hashed as it
 //! streams, with the tensors kept that are wanted.
 
-use std::{fs::File, io::Write, path::PathBuf};
+use std::{fs::File, io::Write, path::PathBuf, time::Duration};
 
 use mica_engine::{GgufFile, LoadError};
+use tokio::time::sleep;
 
 use crate::{
     fetch::Progress,
@@ -12,6 +13,11 @@ use crate::{
     store::{Held, Store, StoreError},
     work::blocking,
 };
+
+/// How often a source that broke off is read on from where it was, without a byte in between.
+const ATTEMPTS: u32 = 5;
+/// Pause before that, the first time; each time twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Why a model cannot be made of a source.
 #[derive(Debug, thiserror::Error)]
@@ -50,26 +56,27 @@ pub async fn read_whole(
     // Before gigabytes are read of what cannot run.
     file.config().map_err(load)?;
     let kept = wanted(&file).map_err(load)?;
+    // First, because it removes what killed processes left.
+    let folder = store.unfinished()?;
     let sizes = file.tensors().enumerate().filter(|(number, _)| kept.contains(number));
     store.check_room(sizes.map(|(_, tensor)| tensor.size_bytes() as u64).sum())?;
-    let folder = store.unfinished()?;
     let mut order: Vec<_> = file
         .tensors()
         .enumerate()
         .map(|(number, tensor)| (tensor.start(), tensor.size_bytes() as u64, number))
         .collect();
     order.sort_unstable();
-    let mut input = Input { reader, beginning, at: 0 };
+    let mut input = Input { opened, reader, beginning, at: 0 };
     let mut hashes = vec![[0; 32]; order.len()];
     let mut buffer = vec![0; READ_BYTES];
     for (start, bytes, number) in order {
-        input.skip_to(start, &mut buffer, opened.name()).await?;
+        input.skip_to(start, &mut buffer).await?;
         let path = kept.contains(&number).then(|| folder.path().join(number.to_string()));
         let mut sink = Sink::new(path)?;
         let mut left = bytes;
         while left > 0 {
             let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            let read = input.next(&mut buffer[..most], opened.name()).await?;
+            let read = input.next(&mut buffer[..most]).await?;
             left -= read as u64;
             let piece = buffer[..read].to_vec();
             sink = blocking(move || sink.take(&piece)).await?;
@@ -93,14 +100,15 @@ pub async fn read_whole(
 }
 
 /// What was read for the header, then the rest.
-struct Input {
+struct Input<'a> {
+    opened: &'a Opened,
     reader: source::Reader,
     beginning: Vec<u8>,
     at: u64,
 }
 
-impl Input {
-    async fn next(&mut self, buffer: &mut [u8], name: &str) -> Result<usize, SourceError> {
+impl Input<'_> {
+    async fn next(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
         let from = usize::try_from(self.at).ok().and_then(|at| self.beginning.get(at..));
         let read = match from.filter(|rest| !rest.is_empty()) {
             Some(rest) => {
@@ -108,21 +116,38 @@ impl Input {
                 buffer[..length].copy_from_slice(&rest[..length]);
                 length
             }
-            None => source::next(&mut self.reader, buffer, name).await?,
+            None => self.read(buffer).await?,
         };
         self.at += read as u64;
         Ok(read)
     }
 
-    async fn skip_to(
-        &mut self,
-        start: u64,
-        buffer: &mut [u8],
-        name: &str,
-    ) -> Result<(), SourceError> {
+    /// The next bytes of the source; from where it was, if it breaks off.
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        let mut attempts = 0;
+        let mut outcome = source::next(&mut self.reader, buffer, self.opened.name()).await;
+        loop {
+            let error = match outcome {
+                Err(error) if error.is_passing() && attempts < ATTEMPTS => error,
+                outcome => return outcome,
+            };
+            tracing::info!(%error, at = self.at, "the source is read on from where it broke off");
+            sleep(FIRST_PAUSE * (1 << attempts)).await;
+            attempts += 1;
+            outcome = match self.opened.read(self.at).await {
+                Ok(reader) => {
+                    self.reader = reader;
+                    source::next(&mut self.reader, buffer, self.opened.name()).await
+                }
+                Err(error) => Err(error),
+            };
+        }
+    }
+
+    async fn skip_to(&mut self, start: u64, buffer: &mut [u8]) -> Result<(), SourceError> {
         while self.at < start {
             let most = buffer.len().min(usize::try_from(start - self.at).unwrap_or(usize::MAX));
-            self.next(&mut buffer[..most], name).await?;
+            self.next(&mut buffer[..most]).await?;
         }
         Ok(())
     }

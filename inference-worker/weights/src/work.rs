@@ -16,9 +16,13 @@ use tokio::sync::Notify;
 
 use crate::{
     bits::Bits,
-    store::{Held, StoreError},
+    store::{Held, StoreError, WriteLock},
     tree,
 };
+
+/// How often the disk may have other bytes of a tensor than were written, before nothing more is
+/// fetched for it.
+const MAX_LOST: u32 = 3;
 
 /// A tensor that is not whole.
 struct Open {
@@ -28,6 +32,8 @@ struct Open {
     under_way: usize,
     /// Whether one source has all of it.
     is_taken: bool,
+    /// How often the disk had other bytes than were written.
+    lost: u32,
 }
 
 /// What there is to do next.
@@ -47,19 +53,22 @@ pub(crate) struct Work {
     changed: Notify,
     /// Verified bytes that were written.
     pub(crate) written: AtomicU64,
+    /// Held until nobody writes any more: what waits for the disk may outlast the fetch.
+    _lock: WriteLock,
 }
 
 impl Work {
-    pub(crate) fn new(held: Arc<Held>, wanted: &[usize]) -> Self {
+    pub(crate) fn new(held: Arc<Held>, wanted: &[usize], lock: WriteLock) -> Self {
         let open = wanted
             .iter()
             .filter(|&&tensor| !held.is_whole(tensor))
             .map(|&tensor| {
                 let pending = held.missing_pieces(tensor).into();
-                (tensor, Open { pending, under_way: 0, is_taken: false })
+                (tensor, Open { pending, under_way: 0, is_taken: false, lost: 0 })
             })
             .collect();
-        Self { held, open: Mutex::new(open), changed: Notify::new(), written: AtomicU64::new(0) }
+        let (open, written) = (Mutex::new(open), AtomicU64::new(0));
+        Self { held, open, changed: Notify::new(), written, _lock: lock }
     }
 
     /// Tensors that are not whole.
@@ -135,6 +144,7 @@ impl Work {
         }
         let work = self.clone();
         let finished = blocking(move || work.held.finish(tensor)).await;
+        let mut is_hopeless = false;
         let mut open = lock(&self.open);
         if matches!(finished, Ok(true)) {
             open.remove(&tensor);
@@ -142,10 +152,15 @@ impl Work {
             // The disk has lost pieces: all of it is fetched once more.
             state.under_way = 0;
             state.pending = (0..tree::pieces(self.held.blob(tensor).bytes)).collect();
+            state.lost += 1;
+            is_hopeless = state.lost >= MAX_LOST;
         }
         drop(open);
         self.changed.notify_waiters();
-        finished.map(drop)
+        match finished {
+            Ok(_) if is_hopeless => Err(StoreError::Unreliable(self.held.folder().to_owned())),
+            finished => finished.map(drop),
+        }
     }
 
     /// Somebody does not fetch a piece after all.
@@ -169,6 +184,12 @@ impl Work {
         }
         drop(open);
         self.changed.notify_waiters();
+    }
+
+    /// Waits until nothing is missing.
+    pub(crate) async fn done(&self) {
+        let next = || if lock(&self.open).is_empty() { Next::Over } else { Next::<()>::Wait };
+        self.wait_for(next).await;
     }
 
     /// Waits until `next` is something else than to wait.

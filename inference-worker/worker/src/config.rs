@@ -127,6 +127,11 @@ impl WeightsConfig {
         Store::new(root, self.disk_mb.map(|megabytes| megabytes.saturating_mul(1 << 20)))
     }
 
+    /// Whether peers get anything.
+    pub(crate) fn gives(&self) -> bool {
+        self.serve && self.upload_mb_per_second > 0
+    }
+
     /// What peers may take.
     pub(crate) fn limits(&self) -> ServeLimits {
         let bytes_per_second = self.upload_mb_per_second.saturating_mul(1 << 20);

@@ -138,7 +138,16 @@ impl Models<'_> {
     fn stored(&self, wanted: &Wanted<'_>) -> Result<Option<Held>, FindError> {
         let mut found = Vec::new();
         for id in self.store.ids()? {
-            let Some(held) = self.store.model(id)? else { continue };
+            let held = match self.store.model(id) {
+                Ok(Some(held)) => held,
+                Ok(None) => continue,
+                // It is in nobody's way who wants another one.
+                Err(error @ StoreError::Damaged { .. }) if !wanted.is_id(id) => {
+                    tracing::warn!(%error, "a model in the store is left out");
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             let is_from = |place: &Spec| held.sources().contains(&place.to_string());
             let is_meant = match &wanted.place {
                 Some(place) => is_from(place),
@@ -186,6 +195,7 @@ impl Models<'_> {
     ) -> Result<Held, FindError> {
         let opened = Opened::find(place, self.store.root()).await?;
         let has_parts = opened.has_parts();
+        let before = self.store.ids()?;
         let chosen = |file: &mica_engine::GgufFile| match keep {
             Some(range) => file.tensors_of(range),
             None if has_parts => Ok(Vec::new()),
@@ -195,7 +205,10 @@ impl Models<'_> {
         if let Some(entry) = &wanted.entry
             && entry.weights != held.manifest().weights_root
         {
-            self.store.remove(held.id())?;
+            // Unless it was here for another reason.
+            if !before.contains(&held.id()) {
+                self.store.remove(held.id())?;
+            }
             let (name, place) = (entry.name.clone(), place.to_string());
             return Err(FindError::OtherWeights { name, place });
         }
@@ -205,13 +218,20 @@ impl Models<'_> {
 }
 
 impl Wanted<'_> {
+    /// Whether it is named by this id or the beginning of it.
+    fn is_id(&self, id: ModelId) -> bool {
+        let digits = self.text.strip_prefix("0x").unwrap_or(self.text).to_ascii_lowercase();
+        digits.len() >= MIN_ID_DIGITS && hex::encode(id.0).starts_with(&digits)
+    }
+
     /// Whether a model is the one that is named.
     fn is(&self, id: ModelId, manifest: &ModelManifest) -> bool {
-        let digits = self.text.strip_prefix("0x").unwrap_or(self.text).to_ascii_lowercase();
-        let is_id = digits.len() >= MIN_ID_DIGITS && hex::encode(id.0).starts_with(&digits);
-        let has_name = String::from_utf8_lossy(&manifest.name).eq_ignore_ascii_case(self.text);
-        let entry = self.entry.as_ref();
-        is_id || has_name || entry.is_some_and(|entry| entry.weights == manifest.weights_root)
+        // Anybody may register a model under a name of the catalogue: the weights tell.
+        let is_named = match &self.entry {
+            Some(entry) => entry.weights == manifest.weights_root,
+            None => String::from_utf8_lossy(&manifest.name).eq_ignore_ascii_case(self.text),
+        };
+        self.is_id(id) || is_named
     }
 }
 
@@ -238,10 +258,65 @@ pub(crate) async fn peers(
         .map(|(worker, _)| worker)
         .collect();
     workers.shuffle(&mut rand::thread_rng());
-    let overlaps = |worker: &WorkerRecord<AccountId>| {
-        range.is_none_or(|range| worker.range.first < range.end && range.first < worker.range.end)
+    let chosen = match range {
+        Some(range) => covering(workers, range, |worker| worker.range),
+        None => workers,
     };
-    workers.sort_by_key(|worker| !overlaps(worker));
-    workers.truncate(MAX_PEERS);
-    Ok(workers.iter().map(|worker| dialler.peer(worker.peer, &worker.addresses)).collect())
+    let chosen = chosen.iter().take(MAX_PEERS);
+    Ok(chosen.map(|worker| dialler.peer(worker.peer, &worker.addresses)).collect())
+}
+
+/// First those who together have every layer of `range` that anybody has, then the others who have
+/// some of them, then the rest.
+fn covering<T>(all: Vec<T>, range: LayerRange, of: impl Fn(&T) -> LayerRange) -> Vec<T> {
+    let has = |one: &T, layer: u16| (of(one).first..of(one).end).contains(&layer);
+    let (mut chosen, mut rest) = (Vec::new(), all);
+    for layer in range.first..range.end {
+        if chosen.iter().all(|one| !has(one, layer))
+            && let Some(at) = rest.iter().position(|one| has(one, layer))
+        {
+            chosen.push(rest.remove(at));
+        }
+    }
+    rest.sort_by_key(|one| of(one).end <= range.first || range.end <= of(one).first);
+    chosen.extend(rest);
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_are_asked_first_have_every_layer() {
+        let range = |first, end| LayerRange { first, end };
+        let mut all = vec![range(8, 9), range(0, 3)];
+        all.extend(vec![range(1, 4); 40]);
+        all.push(range(4, 6));
+        let chosen = covering(all.clone(), range(2, 6), |&one| one);
+        assert_eq!(chosen[..2], [range(0, 3), range(1, 4)]);
+        assert_eq!(chosen[2], range(4, 6));
+        assert_eq!((chosen.len(), chosen[42]), (all.len(), range(8, 9)));
+    }
+
+    #[test]
+    fn a_name_of_the_catalogue_is_that_of_its_weights_alone() {
+        let tiny = mica_engine::GgufFile::from_bytes(mica_engine::embedded::TINY_Q8_0);
+        let tiny = tiny.expect("embedded").manifest().expect("a manifest");
+        let manifest = |weights_root| ModelManifest {
+            name: b"smollm2".to_vec().try_into().expect("short"),
+            weights_root,
+            ..tiny.clone()
+        };
+        let entry = Catalogue::built_in().named("smollm2").cloned();
+        let weights = entry.as_ref().expect("it is there").weights;
+        let id = ModelId([7; 32]);
+        let known = Wanted { text: "smollm2", entry, place: None };
+        assert!(known.is(id, &manifest(weights)));
+        assert!(!known.is(id, &manifest([1; 32])), "somebody else's of that name");
+        let other = Wanted { text: "SmolLM2", entry: None, place: None };
+        assert!(other.is(id, &manifest([1; 32])), "what the catalogue does not know has its name");
+        let by_id = Wanted { text: "0x070707", entry: None, place: None };
+        assert!(by_id.is_id(id) && !by_id.is_id(ModelId([8; 32])));
+    }
 }

@@ -4,6 +4,7 @@
 use std::{path::Path, sync::atomic::Ordering};
 
 use mica_engine::{GgufFile, TensorView};
+use mica_host::lock;
 use tokio::time::sleep;
 
 use super::{ATTEMPTS, End, FIRST_PAUSE, Sharing};
@@ -14,6 +15,8 @@ use crate::{
     work::blocking,
 };
 
+/// A source that broke off after so many bytes is tried again as if it had not.
+const WORTH_TRYING: u64 = 1 << 20;
 /// What lies between two tensors is read rather than asked for anew up to so many bytes.
 const WORTH_READING: u64 = 1 << 20;
 
@@ -33,19 +36,18 @@ enum PlainError {
 impl Sharing {
     /// Whole tensors from a source that knows no trees.
     pub(super) async fn ask_place(&self, spec: &Spec, scratch: &Path) -> End {
-        let mut end = End { name: spec.to_string(), reason: None, is_liar: false, disk: None };
+        let mut end = End { name: spec.to_string(), reason: None, disk: None };
         let mut attempts = 0;
         self.asked.fetch_add(1, Ordering::Relaxed);
         loop {
-            let before = self.received.load(Ordering::Relaxed);
-            let error = match self.read_place(spec, scratch).await {
+            let mut came = 0;
+            let error = match self.read_place(spec, scratch, &mut came).await {
                 Ok(()) => break,
                 Err(error) => error,
             };
             tracing::info!(source = %spec, %error, "a source gave no more weights");
             end.reason = Some(error.to_string());
-            let came = self.received.load(Ordering::Relaxed) > before;
-            attempts = if came { 1 } else { attempts + 1 };
+            attempts = if came >= WORTH_TRYING { 1 } else { attempts + 1 };
             match error {
                 PlainError::Source(error) if error.is_passing() && attempts < ATTEMPTS => {
                     if self.work.missing().is_empty() {
@@ -58,7 +60,7 @@ impl Sharing {
                     break;
                 }
                 PlainError::Lied => {
-                    end.is_liar = true;
+                    lock(&self.liars).push(spec.to_string());
                     break;
                 }
                 _ => break,
@@ -68,7 +70,13 @@ impl Sharing {
         end
     }
 
-    async fn read_place(&self, spec: &Spec, scratch: &Path) -> Result<(), PlainError> {
+    /// Tensors, until there is nothing more to do; counts in `came` what was received.
+    async fn read_place(
+        &self,
+        spec: &Spec,
+        scratch: &Path,
+        came: &mut u64,
+    ) -> Result<(), PlainError> {
         let opened = Opened::find(spec, scratch).await?;
         let mut reader = opened.read(0).await?;
         let (file, _) = source::header(&mut reader, &opened).await?;
@@ -81,7 +89,7 @@ impl Sharing {
             let Some(tensor) = self.work.wait_for(|| self.work.tensor(key)).await else {
                 return Ok(());
             };
-            let read = self.read_tensor(&opened, tensor, starts[tensor], open.take()).await;
+            let read = self.read_tensor(&opened, tensor, starts[tensor], open.take(), came).await;
             self.work.end_tensor(tensor, matches!(read, Ok((_, true))));
             match read? {
                 (reader, true) => open = Some(reader),
@@ -97,6 +105,7 @@ impl Sharing {
         tensor: usize,
         start: u64,
         open: Option<(Reader, u64)>,
+        came: &mut u64,
     ) -> Result<((Reader, u64), bool), PlainError> {
         let work = self.work.clone();
         let mut prefix = blocking(move || work.held.prefix(tensor)).await?;
@@ -116,6 +125,7 @@ impl Sharing {
             let most = buffer.len().min(usize::try_from(prefix.missing()).unwrap_or(usize::MAX));
             let read = source::next(&mut reader, &mut buffer[..most], opened.name()).await?;
             self.received.fetch_add(read as u64, Ordering::Relaxed);
+            *came += read as u64;
             let bytes = buffer[..read].to_vec();
             prefix = blocking(move || {
                 prefix.append(&bytes)?;
@@ -130,7 +140,7 @@ impl Sharing {
         } else if had > 0 {
             // What was there before may have come from somebody else: once more, all from here.
             tracing::info!(source = opened.name(), "a tensor is fetched again from its beginning");
-            return Box::pin(self.read_tensor(opened, tensor, start, None)).await;
+            return Box::pin(self.read_tensor(opened, tensor, start, None, came)).await;
         }
         Ok(((reader, end), is_good))
     }

@@ -14,6 +14,7 @@ use crate::{
 };
 use mica_engine::{GgufFile, Input, LayerRange, Model, Threads, Want, embedded};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 struct World {
     folder: TempDir,
@@ -146,6 +147,39 @@ async fn peers_that_hang_up_are_tried_again() {
 }
 
 #[tokio::test]
+async fn whoever_is_silent_is_not_waited_for_when_everything_is_here() {
+    let world = World::new();
+    let held = world.held().await;
+    let (silent, honest) =
+        (world.peer("silent", Character::Silent), world.peer("b", Character::Honest));
+    let both = peers(&[&silent, &honest]);
+    // A reply may take 30 s.
+    let fetching = timeout(Duration::from_secs(20), world.fetch(&held, ALL, &both, &[]));
+    let fetched = fetching.await.expect("in time").expect("fetched");
+    assert_eq!(fetched.bytes, bytes_of(&held, ALL));
+    assert!(fetched.received >= fetched.bytes, "{fetched:?}");
+    check(&held, ALL);
+}
+
+#[tokio::test]
+async fn a_tensor_of_which_all_pieces_were_there_at_a_kill_gets_its_name() {
+    let world = World::new();
+    let held = world.held().await;
+    let tensor = held.file().tensors_of(MIDDLE).expect("layers")[0];
+    let bytes = tiny().tensors().nth(tensor).expect("a tensor").read().expect("it reads");
+    for piece in held.missing_pieces(tensor) {
+        let (start, length) = crate::tree::span(bytes.len() as u64, piece);
+        let piece_bytes = &bytes[start as usize..][..length];
+        held.put(tensor, piece, piece_bytes).expect("written");
+    }
+    assert!(!held.is_whole(tensor) && held.missing_pieces(tensor).is_empty());
+    let honest = world.peer("a", Character::Honest);
+    let fetched = world.fetch(&held, MIDDLE, &peers(&[&honest]), &[]).await.expect("fetched");
+    assert_eq!(fetched.bytes, bytes_of(&held, MIDDLE) - bytes.len() as u64);
+    check(&held, MIDDLE);
+}
+
+#[tokio::test]
 async fn each_peer_is_asked_for_what_it_has() {
     let world = World::new();
     let mut partial = Vec::new();
@@ -199,6 +233,24 @@ async fn a_fetch_that_is_cut_off_goes_on_where_it_was() {
     let needed: usize = needed.sum();
     // What was under way at each cut came twice at most.
     assert!(pieces <= needed + 4 * (WINDOW + 2), "{pieces} pieces for {needed}");
+}
+
+#[tokio::test]
+async fn a_peer_that_has_lost_a_tensor_gives_the_others() {
+    let other = World::new();
+    let held = other.held().await;
+    let all = peers(&[&other.peer("all", Character::Honest)]);
+    other.fetch(&held, MIDDLE, &all, &[]).await.expect("fetched");
+    let lost = held.file().tensors_of(MIDDLE).expect("layers")[4];
+    std::fs::remove_file(held.folder().join(format!("{lost:05}"))).expect("removed");
+    let shelf = Shelf::default();
+    shelf.put(&held);
+    let peer = Arc::new(PipePeer::new("a", &shelf, Character::Honest));
+    let world = World::new();
+    let held = world.held().await;
+    let error = world.fetch(&held, MIDDLE, &peers(&[&peer]), &[]).await.expect_err("one is lost");
+    assert!(error.to_string().starts_with("1 tensors"), "{error}");
+    assert!(!held.is_whole(lost));
 }
 
 #[tokio::test]

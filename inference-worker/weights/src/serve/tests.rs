@@ -19,6 +19,8 @@ pub(crate) enum Character {
     OtherIndex,
     /// Hangs up after so many replies.
     BreaksAfter(usize),
+    /// Takes requests and answers none.
+    Silent,
     /// Has nothing.
     Empty,
     /// Answers with something else than was asked.
@@ -101,6 +103,7 @@ async fn play(
                 index.tensors[0] = Blob { hash: [1; 32], ..index.tensors[0] };
                 *bytes = index.to_bytes();
             }
+            (Character::Silent, _) => std::future::pending().await,
             (Character::Empty, reply) => *reply = Reply::Absent,
             (Character::Confused, reply @ Reply::Piece(_)) => *reply = Reply::Held(vec![1]),
             _ => {}
@@ -217,4 +220,20 @@ fn no_more_bytes_go_out_than_the_operator_says() {
     assert!((8.5..10.5).contains(&seconds), "10 MB took {seconds} s");
     let seconds = seconds_for(30, begin + Duration::from_secs(3600));
     assert!(seconds > 1.5, "what was not used is not saved up: {seconds} s");
+}
+
+#[tokio::test]
+async fn whoever_holds_a_place_and_asks_for_nothing_loses_it_when_all_are_taken() {
+    let (_ours, theirs) = tokio::io::duplex(1024);
+    let mut stream = theirs.compat();
+    let none_left = Semaphore::new(0);
+    let waiting = timeout(PATIENCE / 2, next_request(&mut stream, &none_left));
+    let error = waiting.await.expect("long before a minute").expect_err("no request");
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    let (ours, theirs) = tokio::io::duplex(1024);
+    let mut stream = theirs.compat();
+    let request = Request::Index(ModelId([3; 32]));
+    protocol::write(&mut ours.compat(), &request).await.expect("written");
+    let found = next_request(&mut stream, &none_left).await.expect("a request");
+    assert_eq!(found, Some(request));
 }

@@ -3,7 +3,13 @@
 //! HTTP/1.1, with TLS by the system's list of authorities; a connection for each part that is read.
 //! Redirections are followed, never from https to http, and a token goes to the first host alone.
 
-use std::{io, pin::Pin, sync::Arc, sync::OnceLock, time::Duration};
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
 
 use futures::TryStreamExt;
 use http_body_util::{BodyExt, BodyStream, Empty};
@@ -31,6 +37,9 @@ use super::Reader;
 
 /// Longest wait for a connection, and for an answer on it.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What a server must send in so much time of waiting for it: one that gives a byte now and then
+/// would never end.
+const LEAST: (Duration, u64) = (Duration::from_secs(60), 256 << 10);
 /// Redirections in a row.
 const MAX_HOPS: usize = 8;
 /// Most letters of an address in a message.
@@ -314,24 +323,62 @@ fn shown(url: &str) -> String {
 /// A body, for as long as its connection is held.
 struct Body {
     reader: Pin<Box<dyn AsyncRead + Send>>,
+    pace: Pace,
     _connection: Connection,
+}
+
+/// How fast bytes come. Time in which nobody wants any does not count.
+#[derive(Default)]
+struct Pace {
+    since: Option<Instant>,
+    waited: Duration,
+    came: u64,
+}
+
+impl Pace {
+    /// Nothing is there at `now`.
+    fn wait(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+    }
+
+    /// So many bytes came. Whether they come fast enough.
+    fn take(&mut self, bytes: u64, now: Instant) -> bool {
+        let waited = self.since.take().map(|since| now.saturating_duration_since(since));
+        self.waited += waited.unwrap_or_default();
+        self.came = self.came.saturating_add(bytes);
+        let (time, least) = LEAST;
+        if self.came >= least {
+            *self = Self::default();
+        }
+        self.waited < time
+    }
 }
 
 impl Body {
     fn new(body: Incoming, connection: Connection) -> Self {
         let pieces = BodyStream::new(body.map_err(io::Error::other))
             .try_filter_map(async |frame| Ok::<_, io::Error>(frame.into_data().ok()));
-        Self { reader: Box::pin(StreamReader::new(Box::pin(pieces))), _connection: connection }
+        let reader = Box::pin(StreamReader::new(Box::pin(pieces)));
+        Self { reader, pace: Pace::default(), _connection: connection }
     }
 }
 
 impl AsyncRead for Body {
     fn poll_read(
         mut self: Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
+        context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
-    ) -> std::task::Poll<io::Result<()>> {
-        self.reader.as_mut().poll_read(context, buffer)
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let Poll::Ready(read) = self.reader.as_mut().poll_read(context, buffer) else {
+            self.pace.wait(Instant::now());
+            return Poll::Pending;
+        };
+        let bytes = buffer.filled().len().saturating_sub(before) as u64;
+        match self.pace.take(bytes, Instant::now()) {
+            true => Poll::Ready(read),
+            false => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "it is too slow"))),
+        }
     }
 }
 
@@ -350,6 +397,25 @@ mod tests {
         ] {
             assert_eq!(resolve(&from, to).expect(to).to_string(), expected);
         }
+    }
+
+    #[test]
+    fn a_server_that_gives_a_byte_now_and_then_is_too_slow() {
+        let (mut now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut read = |pace: &mut Pace, bytes: u64, waits: bool| {
+            if waits {
+                pace.wait(now);
+            }
+            now += 20 * second;
+            pace.take(bytes, now)
+        };
+        let mut slow = Pace::default();
+        let enough = [(); 3].map(|()| read(&mut slow, 1, true));
+        assert_eq!(enough, [true, true, false]);
+        let mut steady = Pace::default();
+        assert!((0..50).all(|_| read(&mut steady, LEAST.1 / 2, true)));
+        let mut unhurried = Pace::default();
+        assert!((0..50).all(|_| read(&mut unhurried, 1, false)), "nobody waited for it");
     }
 
     #[test]

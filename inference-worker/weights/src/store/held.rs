@@ -11,7 +11,7 @@ use mica_host::{files::replace_private, lock};
 use mica_primitives::ModelId;
 
 use super::{
-    MAX_SOURCES_BYTES, SOURCES, StoreError, bytes_in,
+    LOCK, MAX_SOURCES_BYTES, SOURCES, StoreError, bytes_in,
     part::{Place, Prefix},
 };
 use crate::{
@@ -184,6 +184,17 @@ impl Held {
         Ok(is_good)
     }
 
+    /// Gives those of `tensors` their names of which all pieces are here: whoever fetched the last
+    /// one was killed before. What is not what it should be is left to be fetched again.
+    pub(crate) fn finish_complete(&self, tensors: &[usize]) -> Result<(), StoreError> {
+        for &tensor in tensors {
+            if !self.is_whole(tensor) && self.missing_pieces(tensor).is_empty() {
+                self.finish(tensor)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Continues a tensor from a source that knows no trees.
     pub(crate) fn prefix(&self, tensor: usize) -> Result<Prefix, StoreError> {
         self.place(tensor).prefix(self.index.tensors[tensor])
@@ -207,8 +218,11 @@ impl Held {
     /// were whole.
     ///
     /// # Errors
-    /// [`StoreError`]; what is left is good.
+    /// [`StoreError::Busy`] if another process fetches this model; [`StoreError`]; what is left is
+    /// good.
     pub fn keep_only(&self, range: LayerRange) -> Result<u64, StoreError> {
+        // What is being written must not go under the writer's hands.
+        let _lock = self.lock_for_writing()?.ok_or_else(|| StoreError::Busy(self.id))?;
         let (needed, mut freed) = (self.file.tensors_of(range)?, 0u64);
         let mut kept = Bits::none(self.index.tensors.len());
         for (tensor, blob) in self.index.tensors.iter().enumerate() {
@@ -272,7 +286,7 @@ impl Held {
     /// Takes the right to write to this model, and looks again at what is there; nothing if another
     /// process has it.
     pub(crate) fn lock_for_writing(&self) -> Result<Option<WriteLock>, StoreError> {
-        let path = self.folder.join("lock");
+        let path = self.folder.join(LOCK);
         let file = File::create(&path).map_err(StoreError::io("write", &path))?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Ok(None),

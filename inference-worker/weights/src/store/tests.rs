@@ -318,11 +318,18 @@ fn damaged_files_are_told_with_what_to_do() {
 }
 
 #[test]
-fn what_a_killed_reader_left_is_removed_when_it_is_old() {
+fn what_a_killed_reader_left_is_removed() {
     let world = World::new();
     let store = world.store();
-    let left = store.unfinished().expect("a folder").keep();
     let young = store.unfinished().expect("a folder");
+    let Unfinished { folder: left, .. } = store.unfinished().expect("a folder");
+    let left = left.keep();
+    drop(store.unfinished().expect("a folder"));
+    assert!(!left.exists() && young.path().exists(), "only the one whose process is gone");
+    // One without a lock, as it is while `pip` fills it.
+    let left = store.root().join("unfinished-package");
+    fs::create_dir(&left).expect("made");
+    drop(store.unfinished().expect("a folder"));
     assert!(left.exists(), "it may be another process's");
     let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
     fs::File::open(&left).and_then(|folder| folder.set_modified(long_ago)).expect("set");

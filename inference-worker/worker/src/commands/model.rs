@@ -8,7 +8,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use mica_chain::{Chain, ReadError};
 use mica_host::json::Layers;
-use mica_primitives::LayerRange;
+use mica_primitives::{LayerRange, ModelId};
 use mica_text::{MAX_SHOWN_BYTES, shown};
 use mica_weights::{
     Catalogue, FetchError, Fetched, Held, Progress, Spec, SpecError, Store, StoreError, fetch,
@@ -136,26 +136,46 @@ pub(crate) async fn run(args: Args, folder: &DataDir) -> Result<(), ModelsError>
             config.node_url = add.node_url.clone().unwrap_or(config.node_url);
             self::add(&store, &config, &add, args.json).await
         }
-        Command::Remove { model } => {
-            let held = named(&store, &model)?;
-            store.remove(held.id())?;
-            say(
-                args.json,
-                &json!({ "removed": held.id().to_string() }),
-                &format!("removed {}", name(&held)),
-            )
-        }
+        Command::Remove { model } => remove(&store, &model, args.json),
         Command::Verify { model } => verify(&store, model.as_deref(), args.json),
     }
 }
 
-fn list(store: &Store, is_json: bool) -> Result<(), ModelsError> {
-    let mut models = Vec::new();
+/// Every model that can be opened, and those that cannot, with why.
+type All = (Vec<Held>, Vec<(ModelId, StoreError)>);
+
+fn all(store: &Store) -> Result<All, ModelsError> {
+    let (mut models, mut damaged) = (Vec::new(), Vec::new());
     for id in store.ids()? {
-        if let Some(held) = store.model(id)? {
-            models.push(held);
+        match store.model(id) {
+            Ok(held) => models.extend(held),
+            Err(error @ StoreError::Damaged { .. }) => damaged.push((id, error)),
+            Err(error) => return Err(error.into()),
         }
     }
+    Ok((models, damaged))
+}
+
+fn remove(store: &Store, model: &str, is_json: bool) -> Result<(), ModelsError> {
+    // Also one that cannot be opened any more, which has nothing but its id.
+    let damaged: Vec<_> = all(store)?.1.into_iter().filter(|(id, _)| is_id(*id, model)).collect();
+    let (id, name) = match damaged[..] {
+        [(id, _)] => (id, id.to_string()),
+        [] => {
+            let held = named(store, model)?;
+            (held.id(), name(&held))
+        }
+        _ => {
+            let (name, count) = (model.to_owned(), damaged.len());
+            return Err(ModelsError::Ambiguous { name, count });
+        }
+    };
+    store.remove(id)?;
+    say(is_json, &json!({ "removed": id.to_string() }), &format!("removed {name}"))
+}
+
+fn list(store: &Store, is_json: bool) -> Result<(), ModelsError> {
+    let (models, damaged) = all(store)?;
     let catalogue = Catalogue::built_in();
     let known = catalogue.entries().iter().map(|entry| {
         let weights = |held: &&Held| held.manifest().weights_root == entry.weights;
@@ -175,7 +195,10 @@ fn list(store: &Store, is_json: bool) -> Result<(), ModelsError> {
     for held in &models {
         text.push_str(&line(held)?);
     }
-    if models.is_empty() {
+    for (id, error) in &damaged {
+        text.push_str(&format!("{id}\n  {error}\n"));
+    }
+    if models.is_empty() && damaged.is_empty() {
         text.push_str("no model is here yet\n");
     }
     text.push_str("\nknown by name (`mica-worker model add NAME`):\n");
@@ -186,7 +209,12 @@ fn list(store: &Store, is_json: bool) -> Result<(), ModelsError> {
             entry.name, entry.title, entry.layers, entry.licence
         ));
     }
-    say(is_json, &json!({ "models": shown, "known": known.collect::<Vec<_>>() }), text.trim_end())
+    let document = json!({
+        "models": shown,
+        "damaged": damaged.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(),
+        "known": known.collect::<Vec<_>>(),
+    });
+    say(is_json, &document, text.trim_end())
 }
 
 async fn add(
@@ -235,8 +263,11 @@ async fn fetch_range(
         return Ok(Fetched::default());
     }
     let mut places = config.weights.places()?;
-    places.extend(held.sources().iter().filter_map(|text| text.parse::<Spec>().ok()));
-    places.dedup();
+    for place in held.sources().iter().filter_map(|text| text.parse::<Spec>().ok()) {
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
     // Without a node there are the places.
     let chain = Chain::connect(&config.node_url).await;
     let dialler = dialler(config)?;
@@ -253,11 +284,13 @@ async fn fetch_range(
 fn verify(store: &Store, model: Option<&str>, is_json: bool) -> Result<(), ModelsError> {
     let models = match model {
         Some(model) => vec![named(store, model)?],
-        None => store
-            .ids()?
-            .into_iter()
-            .filter_map(|id| store.model(id).transpose())
-            .collect::<Result<_, _>>()?,
+        None => {
+            let (models, unusable) = all(store)?;
+            if let Some((_, error)) = unusable.into_iter().next() {
+                return Err(error.into());
+            }
+            models
+        }
     };
     let bar = Bar::new(is_json);
     let total = models.iter().map(|held| held.held().1).sum();
@@ -285,21 +318,24 @@ fn verify(store: &Store, model: Option<&str>, is_json: bool) -> Result<(), Model
     if damaged > 0 { Err(ModelsError::Damaged(damaged)) } else { Ok(()) }
 }
 
+/// Whether a model is named by its id or the beginning of it.
+fn is_id(id: ModelId, wanted: &str) -> bool {
+    let digits = wanted.strip_prefix("0x").unwrap_or(wanted).to_ascii_lowercase();
+    digits.len() >= 6 && hex::encode(id.0).starts_with(&digits)
+}
+
 /// The model in the store with this id, beginning of an id, or name.
 fn named(store: &Store, wanted: &str) -> Result<Held, ModelsError> {
-    let digits = wanted.strip_prefix("0x").unwrap_or(wanted).to_ascii_lowercase();
     let entry = Catalogue::built_in().named(wanted).map(|entry| entry.weights);
-    let mut found = Vec::new();
-    for id in store.ids()? {
-        let is_id = digits.len() >= 6 && hex::encode(id.0).starts_with(&digits);
-        if let Some(held) = store.model(id)?
-            && (is_id
-                || entry == Some(held.manifest().weights_root)
-                || String::from_utf8_lossy(&held.manifest().name).eq_ignore_ascii_case(wanted))
-        {
-            found.push(held);
-        }
+    let (mut found, damaged) = all(store)?;
+    if let Some((_, error)) = damaged.into_iter().find(|(id, _)| is_id(*id, wanted)) {
+        return Err(error.into());
     }
+    found.retain(|held| {
+        is_id(held.id(), wanted)
+            || entry == Some(held.manifest().weights_root)
+            || String::from_utf8_lossy(&held.manifest().name).eq_ignore_ascii_case(wanted)
+    });
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => Err(ModelsError::NotHere(wanted.to_owned())),

@@ -129,7 +129,7 @@ impl Start<'_> {
         tasks.spawn(answer_lookups(context.clone(), looked_up, tasks.clone()));
         let redeemer = tasks.spawn(Redeemer::new(context.clone()).run(ends));
         let layers = Layers::new(engine.clone(), self.weights.clone(), &context);
-        if self.config.weights.serve
+        if self.config.weights.gives()
             && let Some(streams) = net.accept_weights()
         {
             let limits = self.config.weights.limits();
