@@ -46,12 +46,13 @@ async fn finality_goes_on_by_force_when_the_lost_voters_are_replaced() {
         chain.at_best().await.ok()?.clock().await.ok().filter(|clock| clock.stands)
     })
     .await;
-    let last_final = eventually_async("the two that are left cannot finalize", STALLED, || async {
-        let last_final = chain.finalized().await.ok()?.number;
-        let best = chain.best().await.ok()?.number;
-        (best > last_final + BEHIND).then_some(last_final)
-    })
-    .await;
+    let (last_final, best) =
+        eventually_async("the two that are left cannot finalize", STALLED, || async {
+            let last_final = chain.finalized().await.ok()?.number;
+            let best = chain.best().await.ok()?.number;
+            (best > last_final + BEHIND).then_some((last_final, best))
+        })
+        .await;
 
     javascript::script("recover_finality.mjs", &[&network.urls[0], DELAY, &last_final.to_string()]);
     for url in &network.urls[..2] {
