@@ -135,8 +135,9 @@ fn a_worker_with_a_new_address_is_found_within_half_a_minute() {
     let ask = || payer.ask(&home, NODE, MOST);
     ask().expect("a paid prompt");
 
-    moving.ip("address add 198.51.100.31/24 dev wan");
+    // In this order: the first of a network's addresses takes the others with it.
     moving.ip("address delete 198.51.100.30/24 dev wan");
+    moving.ip("address add 198.51.100.31/24 dev wan");
     let moved = Instant::now();
     let answer = eventually("it is found", 2 * FOUND, || {
         ask().map_err(|said| eprintln!("not yet: {said}")).ok()
@@ -173,8 +174,8 @@ fn a_network_without_a_way_out_is_enough() {
     let ask = || third.ask(&home, node, MOST);
     ask().expect("a paid prompt");
     // Another lease: multicast finds it before the registry knows.
-    second.ip("address add 192.168.50.21/24 dev wan");
     second.ip("address delete 192.168.50.11/24 dev wan");
+    second.ip("address add 192.168.50.21/24 dev wan");
     let moved = Instant::now();
     eventually("it is found", 2 * FOUND, || {
         ask().map_err(|said| eprintln!("not yet: {said}")).ok()

@@ -15,7 +15,10 @@ use subxt::{
     backend::{Backend, LegacyBackend},
     config::RpcConfigFor,
     rpcs::{
-        client::{ReconnectingRpcClient, RpcClient, reconnecting_rpc_client::ExponentialBackoff},
+        client::{
+            ReconnectingRpcClient, RpcClient,
+            reconnecting_rpc_client::{ExponentialBackoff, PingConfig},
+        },
         methods::LegacyRpcMethods,
     },
 };
@@ -28,6 +31,11 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest pause between two attempts to mend the connection.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(5);
+/// How often a connection is tried on which nothing happens.
+const PING_INTERVAL: Duration = Duration::from_secs(4);
+/// A connection on which nothing came for so long is made anew: this machine's address may have
+/// changed, and then nobody says that it is dead.
+const INACTIVE: Duration = Duration::from_secs(8);
 /// The pallet by which a Mica runtime is known.
 const KNOWN_BY: &str = "Channels";
 
@@ -76,6 +84,7 @@ impl Chain {
         let mending = ReconnectingRpcClient::builder()
             .retry_policy(ExponentialBackoff::from_millis(50).max_delay(RECONNECT_PAUSE))
             .request_timeout(REQUEST_TIMEOUT)
+            .enable_ws_ping(PingConfig::new().ping_interval(PING_INTERVAL).inactive_limit(INACTIVE))
             .build(url);
         let mending = tokio::time::timeout(CONNECT_TIMEOUT, mending)
             .await

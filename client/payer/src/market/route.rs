@@ -161,13 +161,27 @@ pub fn choose(
 }
 
 impl Known<'_> {
-    /// The best path, without workers that are to be avoided if there is one.
+    /// The best path, without workers that are to be avoided if there is one that the payer wants to
+    /// pay for.
     fn first_path(&self, unanswered: Unanswered) -> Result<(Vec<Candidate>, Path), RouteError> {
-        self.with_fewest_doubts(|avoided| {
+        let find = |avoided| {
             let candidates = self.candidates(unanswered, avoided);
             let path = self.on_network(&candidates, |network, wish| network.choose(wish))?;
             Ok((candidates, path))
-        })
+        };
+        let is_within = |(_, path): &(_, Path)| self.is_within_limit(path.price_per_token);
+        match find(Avoided::Out) {
+            Ok(found) if is_within(&found) => Ok(found),
+            Ok(dear) => Ok(find(Avoided::In).ok().filter(is_within).unwrap_or(dear)),
+            Err(_) => find(Avoided::In),
+        }
+    }
+
+    /// Whether an answer at this price, base units per token, costs no more than the payer wants to
+    /// pay for it.
+    fn is_within_limit(&self, price_per_token: Balance) -> bool {
+        let cost = price_per_token.saturating_mul(self.wanted.positions.into());
+        self.wanted.terms.max_total.is_none_or(|most| cost <= most)
     }
 
     /// Whether there is a path within the limits. As long as somebody may answer, one above the
@@ -189,11 +203,7 @@ impl Known<'_> {
         let (Ok(now), Ok(then)) = (price(Unanswered::Out), price(Unanswered::MayAnswer)) else {
             return Worth::Little;
         };
-        let is_within = |price: Balance| {
-            let cost = price.saturating_mul(self.wanted.positions.into());
-            self.wanted.terms.max_total.is_none_or(|most| cost <= most)
-        };
-        match (is_within(now), is_within(then)) {
+        match (self.is_within_limit(now), self.is_within_limit(then)) {
             (false, true) => Worth::All,
             _ if then <= now / 2 => Worth::Half,
             _ => Worth::Little,

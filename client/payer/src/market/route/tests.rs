@@ -114,6 +114,26 @@ fn who_is_avoided_is_taken_only_where_nobody_else_serves() {
 }
 
 #[test]
+fn who_is_avoided_is_taken_where_the_others_cost_more_than_the_limit() {
+    let snapshot = snapshot(8, vec![worker(1, 0, 8, 1, 1), worker(2, 0, 8, 90, 90)]);
+    let [cheap, dear] =
+        [0, 1].map(|place| 8 * 10 * snapshot.workers[place].record.list_price_per_layer_token);
+    let quotes = everybody_answers(&snapshot);
+    let memory = Memory::none();
+    memory.note_silent(snapshot.workers[..1].iter());
+    let beliefs = memory.beliefs(&snapshot, &BTreeSet::new());
+    let taken = |most: Balance| {
+        let terms = Terms { max_total: Some(most), ..Terms::default() };
+        let wanted = Wanted { terms, positions: 10 };
+        let path = choose(&snapshot, &quotes, &beliefs, &wanted).expect("a path");
+        path.stages[0].worker.record.peer[0]
+    };
+    assert_eq!((taken(dear), taken(dear - 1), taken(cheap)), (2, 1, 1));
+    // Nobody is within it: what is said to be too dear is the path without doubts.
+    assert_eq!(taken(cheap - 1), 2);
+}
+
+#[test]
 fn whom_to_ask_is_found_by_list_price_and_memory_among_thousands() {
     // The first in storage order are the dearest.
     let mut workers: Vec<WorkerSnapshot> = (0..2_000u32)
@@ -152,8 +172,9 @@ fn others_are_worth_a_wait_if_they_cost_half_or_are_within_the_limit() {
     let worth = |answered: &WorkerSnapshot,
                  awaited: &WorkerSnapshot,
                  max_total: Option<Balance>| {
-        let (answer, peer) = (quote(answered, 100), answered.record.peer);
-        let quotes = Quotes::of_answers([peer], [answer]).awaiting([awaited.record.peer]);
+        let answer = quote(answered, 100);
+        let all = snapshot.workers.iter().map(|worker| worker.record.peer);
+        let quotes = Quotes::of_answers(all, [answer]).awaiting([awaited.record.peer]);
         let terms = Terms { max_total, alpha: 1.0, ..Terms::default() };
         let wanted = Wanted { terms, positions: 10 };
         Known { snapshot: &snapshot, quotes: &quotes, beliefs: &beliefs, wanted: &wanted }.worth()
