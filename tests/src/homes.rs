@@ -5,7 +5,10 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -23,11 +26,14 @@ const PASSWORD: &str = "correct horse";
 const REQUIRED: &str = "MICA_REQUIRE_NAMESPACES";
 
 static BUILT: AtomicU32 = AtomicU32::new(0);
+/// One internet at a time: its deadlines are people's, and a machine that runs three is late.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// A network that all its hosts and routers share; taken down when it is dropped.
 pub struct Internet {
     prefix: String,
     spaces: Vec<Space>,
+    _turn: MutexGuard<'static, ()>,
 }
 
 /// A namespace: one machine.
@@ -50,7 +56,9 @@ impl Internet {
         let can = run("ip", &["netns", "list"]).is_ok_and(|output| output.status.success())
             && run("nft", &["--version"]).is_ok_and(|output| output.status.success());
         let prefix = format!("mica{}-{}", std::process::id(), BUILT.fetch_add(1, Relaxed));
-        let mut internet = Self { prefix, spaces: Vec::new() };
+        // A test that failed leaves nothing behind that the next one needs.
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut internet = Self { prefix, spaces: Vec::new(), _turn: turn };
         let name = format!("{}-net", internet.prefix);
         let made = can && run("ip", &["netns", "add", &name]).is_ok_and(|out| out.status.success());
         if !made {

@@ -1,7 +1,12 @@
-//! A validator whose keys run on two nodes makes two blocks for one slot. The others see both, hand
-//! the proof in by themselves, and the chain takes its stake.
+//! A validator whose keys run on two nodes makes two blocks for one slot, or votes for two blocks in
+//! one round. The others see both, hand the proof in by themselves, and the chain takes its stake.
 
-use std::time::Duration;
+use std::{
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
 
 use mica_chain::{Chain, Signer};
 use mica_primitives::UNIT;
@@ -35,36 +40,73 @@ fn address_of(url: &str) -> String {
     address.unwrap_or_else(|| panic!("a node listens: {told}")).to_owned()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_validator_that_makes_two_blocks_for_a_slot_loses_stake() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let network = LocalNetwork::start(folder.path()).await;
+/// Another node of Alice's network, with state, log and ports of its own.
+fn twin_of(network: &LocalNetwork, folder: &Path) -> Command {
+    let mut twin = command("mica-node");
+    twin.args(["--chain", "local", "--no-prometheus", "--no-telemetry", "--no-mdns"])
+        .args(["--node-key", &format!("{:064x}", 99), "--bootnodes", &address_of(&network.urls[0])])
+        .args(["--listen-addr", &format!("/ip4/127.0.0.1/tcp/{}", free_port())])
+        .args(["--rpc-port", &free_port().to_string(), "--base-path"])
+        .arg(folder.join("twin"));
+    twin
+}
+
+/// Waits until an offence of Alice's of this `kind` is reported and she has lost half of her stake,
+/// and calls `meanwhile` again and again.
+async fn is_slashed(network: &LocalNetwork, kind: &str, twin: &Process, meanwhile: impl Fn()) {
     let bob = Chain::connect(&network.urls[1]).await.expect("bob answers");
     let stash = Signer::from_suri("//Alice//stash").expect("a development key").account();
     let bonded = || async {
         let view = bob.at_best().await.ok()?;
         view.validator(stash).await.ok().map(|state| state.bonded)
     };
-    let before = bonded().await.expect("bob answers");
-    assert_eq!(before, 100_000 * UNIT);
-
-    // It does not vote: two votes in one round would be reported as well.
-    let mut twin = command("mica-node");
-    twin.args(["--chain", "local", "--alice", "--no-grandpa"])
-        .args(["--no-prometheus", "--no-telemetry", "--no-mdns"])
-        .args(["--node-key", &format!("{:064x}", 99), "--bootnodes", &address_of(&network.urls[0])])
-        .args(["--listen-addr", &format!("/ip4/127.0.0.1/tcp/{}", free_port())])
-        .args(["--rpc-port", &free_port().to_string(), "--base-path"])
-        .arg(folder.path().join("twin"));
-    let twin = Process::start(twin, folder.path().join("twin.log"));
-    eventually_async("she is reported", REPORTED, || async {
-        reported(&network.urls[1])?.iter().any(|kind| kind == "babe:equivocatio").then_some(())
+    const BEFORE: u128 = 100_000 * UNIT;
+    eventually_async("she is reported", REPORTED, || {
+        meanwhile();
+        async { reported(&network.urls[1])?.iter().any(|known| known == kind).then_some(()) }
     })
     .await;
     // One of four loses nine sixteenths.
     let left = eventually_async("she is slashed", REPORTED, || async {
-        bonded().await.filter(|bonded| *bonded < before)
+        bonded().await.filter(|bonded| *bonded < BEFORE)
     })
     .await;
-    assert!(left <= before - before / 2, "{left} of {before}; the twin says:\n{}", twin.output());
+    assert!(left <= BEFORE - BEFORE / 2, "{left} of {BEFORE}; the twin says:\n{}", twin.output());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_that_makes_two_blocks_for_a_slot_loses_stake() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let network = LocalNetwork::start(folder.path()).await;
+    // It does not vote: two votes in one round would be reported as well.
+    let mut twin = twin_of(&network, folder.path());
+    twin.args(["--alice", "--no-grandpa"]);
+    let twin = Process::start(twin, folder.path().join("twin.log"));
+    is_slashed(&network, "babe:equivocatio", &twin, || ()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_that_votes_for_two_blocks_in_a_round_loses_stake() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let network = LocalNetwork::start(folder.path()).await;
+    // It has no key to make blocks with.
+    let mut insert = command("mica-node");
+    insert
+        .args(["key", "insert", "--chain", "local", "--key-type", "gran", "--scheme", "ed25519"])
+        .args(["--suri", "//Alice", "--base-path"])
+        .arg(folder.path().join("twin"));
+    let inserted = insert.output().expect("mica-node starts");
+    assert!(inserted.status.success(), "{inserted:?}");
+    let mut twin = twin_of(&network, folder.path());
+    twin.arg("--validator");
+    let twin = Process::start(twin, folder.path().join("twin.log"));
+    // Nodes that see the same vote the same. So it is stopped again and again, for about as long as a
+    // round takes: when it goes on it votes at once, for what was the newest block when it stopped.
+    let looks = AtomicU32::new(0);
+    let stop_and_go = || match looks.fetch_add(1, Relaxed) % 12 {
+        0 => twin.signal("STOP"),
+        7 => twin.signal("CONT"),
+        _ => {}
+    };
+    is_slashed(&network, "grandpa:equivoca", &twin, stop_and_go).await;
 }
