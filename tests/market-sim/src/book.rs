@@ -57,7 +57,7 @@ struct Chapter<'a> {
     table: String,
 }
 
-/// Plays the worlds of the chapter, draws its figures and writes `numbers.md`.
+/// Plays the worlds of the chapter, draws its figures and writes `numbers.inc`.
 pub fn write(folder: &Path, options: &Options) -> Result<()> {
     open(folder)?;
     let table = "| world | rounds to rest | moves | Nash gap | throughput | welfare of the most | single payers | served |\n\
@@ -73,7 +73,7 @@ pub fn write(folder: &Path, options: &Options) -> Result<()> {
         "<!-- Written by `make market-sim`. -->\nSeed {}, commit {}.\n\n{}\n{markups}",
         options.seed, options.commit, chapter.table
     );
-    output::write(&folder.join("numbers.md"), &text)
+    output::write(&folder.join("numbers.inc"), &text)
 }
 
 impl Chapter<'_> {
