@@ -26,6 +26,11 @@ if [ "${1:-}" = test ]; then
   # And to the chain.
   need node nodejs
   need npm npm
+  # Homes behind routers, which only root can build.
+  if [ "$(id -u)" = 0 ]; then
+    need ip iproute2
+    need nft nftables
+  fi
   # Exactness on another family of CPUs: scripts/test-aarch64.sh.
   if [ "${MICA_SKIP_AARCH64:-}" != 1 ]; then
     need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
