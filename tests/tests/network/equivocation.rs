@@ -1,5 +1,6 @@
-//! A validator whose keys run on two nodes makes two blocks for one slot, or votes for two blocks in
-//! one round. The others see both, hand the proof in by themselves, and the chain takes its stake.
+//! A validator whose keys run on two nodes makes two blocks for one slot, or votes for two blocks
+//! in one round. The others see both, hand the proof in by themselves, and the chain takes its
+//! stake.
 
 use std::{
     path::Path,
@@ -100,8 +101,9 @@ async fn a_validator_that_votes_for_two_blocks_in_a_round_loses_stake() {
     let mut twin = twin_of(&network, folder.path());
     twin.arg("--validator");
     let twin = Process::start(twin, folder.path().join("twin.log"));
-    // Nodes that see the same vote the same. So it is stopped again and again, for about as long as a
-    // round takes: when it goes on it votes at once, for what was the newest block when it stopped.
+    // Nodes that see the same vote the same. So it is stopped again and again, for about as long as
+    // a round takes: when it goes on it votes at once, for what was the newest block when it
+    // stopped.
     let looks = AtomicU32::new(0);
     let stop_and_go = || match looks.fetch_add(1, Relaxed) % 12 {
         0 => twin.signal("STOP"),

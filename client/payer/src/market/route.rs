@@ -161,8 +161,8 @@ pub fn choose(
 }
 
 impl Known<'_> {
-    /// The best path, without workers that are to be avoided if there is one that the payer wants to
-    /// pay for.
+    /// The best path, without workers that are to be avoided if there is one that the payer wants
+    /// to pay for.
     fn first_path(&self, unanswered: Unanswered) -> Result<(Vec<Candidate>, Path), RouteError> {
         let find = |avoided| {
             let candidates = self.candidates(unanswered, avoided);
@@ -196,8 +196,8 @@ impl Known<'_> {
         }
     }
 
-    /// What it can be worth to wait for those who were asked and have not answered, once a whole path
-    /// has: by their list prices, which are ceilings.
+    /// What it can be worth to wait for those who were asked and have not answered, once a whole
+    /// path has: by their list prices, which are ceilings.
     pub(super) fn worth(&self) -> Worth {
         let price = |unanswered| self.first_path(unanswered).map(|(_, path)| path.price_per_token);
         let (Ok(now), Ok(then)) = (price(Unanswered::Out), price(Unanswered::MayAnswer)) else {
