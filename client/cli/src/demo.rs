@@ -7,18 +7,20 @@
 //!
 //! Money: workers and payer count in base units (10⁻¹² MICA).
 
-mod known;
 mod payer;
 mod proof;
 mod reference;
 mod running;
+mod seed;
+mod source;
 mod summary;
 mod witness;
 mod world;
 
-pub(crate) use known::ModelFileError;
 pub(crate) use proof::{Proof, StageProof, Times};
 pub(crate) use running::Running;
+pub(crate) use seed::Fetched;
+pub(crate) use source::UnknownModel;
 pub(crate) use summary::{BlocksSummary, Mismatch, PayerSummary, StageSummary, Summary};
 
 use std::sync::Arc;
@@ -34,6 +36,7 @@ use crate::progress::Progress;
 use mica_payer::Terms;
 use mica_payer::ask::{Answer, AskError, Asker, Event, Listener, Question};
 use mica_payer::channels::{ChannelError, Deposits, Payer};
+use mica_payer::heads::{HeadError, Heads};
 use mica_payer::interrupt::Interrupt;
 use mica_payer::market::MarketError;
 use mica_payer::model::{LocalModel, ModelError};
@@ -41,6 +44,7 @@ use mica_payer::store::{Store, StoreError};
 use mica_payer::verify::VerifyError;
 use mica_wallet::{KeystoreError, PhraseError, Secret, WordCount, files::FileError};
 use payer::PayerFolder;
+use source::Source;
 use witness::Witness;
 use world::World;
 
@@ -79,9 +83,12 @@ pub enum DemoError {
     /// The model could not be run in this process for comparison.
     #[error("the comparison in one process failed: {0}")]
     Reference(String),
-    /// The model's file could not be had.
+    /// There is no such model.
     #[error(transparent)]
-    ModelFile(#[from] ModelFileError),
+    UnknownModel(#[from] UnknownModel),
+    /// The payer does not get what it needs of the model.
+    #[error(transparent)]
+    Head(#[from] HeadError),
     /// The payer's settings could not be written.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -168,7 +175,9 @@ pub(crate) async fn run(
     };
     match outcome {
         Ok((proof, payer)) if script.keep_running => {
-            let running = Running { world, payer, interrupt, _listening: listening, progress };
+            let model = proof.model.clone();
+            let running =
+                Running { world, payer, model, interrupt, _listening: listening, progress };
             Ok((proof, Some(running)))
         }
         Ok((proof, _)) => {
@@ -191,16 +200,27 @@ async fn play(
     interrupt: Interrupt,
     listener: &mut dyn Listener,
 ) -> Result<(Proof, PayerFolder), DemoError> {
-    let file = match &script.model {
-        Some(text) => Some(known::file(text, progress).await?),
-        None => None,
+    let source = Source::of(script.model.as_deref())?;
+    let chat =
+        |model: &LocalModel| model.chat(&[mica_engine::ChatMessage::new("user", &script.prompt)]);
+    let near = match source.entry() {
+        Some(_) => None,
+        None => Some(LocalModel::open(source.file())?),
     };
-    let model = LocalModel::open(file.as_deref())?;
-    let prompt = model.chat(&[mica_engine::ChatMessage::new("user", &script.prompt)])?;
+    // What cannot be asked is refused before anything starts, if the model is here.
+    near.as_ref().map(&chat).transpose()?;
 
     let step = progress.step("starting a chain and making three workers");
-    let chain = world.start_chain(WORKERS).await?;
+    let chain = world.start_chain(source.entry().is_some()).await?;
     step.done(&format!("{}, block {}", world.url(), chain.best().await?.number));
+    let model = match (near, source.entry()) {
+        (None, Some(entry)) => {
+            seed::fetch(&world.seed_folder(), world.url(), entry, progress).await?
+        }
+        (Some(model), _) => model,
+        (None, None) => LocalModel::open(None)?,
+    };
+    let prompt = chat(&model)?;
 
     let step = progress.step("funding a new wallet and the workers, registering the model");
     let (witness, first) = Witness::begin(&chain).await?;
@@ -210,13 +230,21 @@ async fn play(
     step.done(&format!("{} in block {}", amount::format(before), payer.funded.number));
 
     let step = progress.step("starting the workers");
-    world.start_workers(&chain, &model, file.as_deref(), &step).await?;
+    let fetched = world.start_workers(&chain, &model, &source, &step).await?;
     step.done("registered and live");
 
     let home = PayerFolder::create(world.folder())?;
     if script.keep_running {
-        home.settle(&secret, world.url(), file.as_deref())?;
+        home.settle(&secret, world.url(), source.file())?;
     }
+    // With a model of the catalogue the payer has no file: what it needs comes from the workers.
+    let head = match source.entry() {
+        Some(_) => {
+            let heads = Heads::new(home.models());
+            Some(heads.model(&chain.at_best().await?, model.id(), |_| ()).await?)
+        }
+        None => None,
+    };
     let store = Arc::new(Store::open(&home.state())?);
     let question = Question {
         prompt: prompt.clone(),
@@ -232,10 +260,13 @@ async fn play(
         Deposits::ONE,
         Box::new(move |line: &str| progress.note(line)),
     )?;
-    let answer = asker.ask(&model, &chain.at_best().await?, &question, interrupt, listener).await;
+    let known = head.as_ref().unwrap_or(&model);
+    let answer = asker.ask(known, &chain.at_best().await?, &question, interrupt, listener).await;
     asker.stop().await;
     let answer = answer?;
     let layers = model.manifest().layers;
+    // The name by which commands find a model of which there is no file.
+    let name = head.map(|head| head.id().to_string());
     // Not before: it would take the processor from the workers.
     let reference = reference::begin(model, prompt, script.max_tokens);
 
@@ -252,9 +283,10 @@ async fn play(
     let money =
         proof::Money { payer: payer.payer.id(), before, after, funded: payer.funded.number };
     let Answer { outcome, path, text, .. } = answer;
-    let proof = Proof::new(
+    let mut proof = Proof::new(
         script, &store, first, last, &seen, money, &path, &outcome, text, reference, layers,
     )?;
+    (proof.fetched, proof.model) = (fetched, name);
     Ok((proof, home))
 }
 

@@ -22,8 +22,9 @@ pub struct DemoArgs {
     /// Write the proof as JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     summary: Option<PathBuf>,
-    /// Model to serve and ask: a GGUF file, or a name (smollm2: a real one of 98 MB, fetched once)
-    /// [default: the small model built in]
+    /// Model to serve and ask: a GGUF file, or a name of the catalogue (smollm2: a real one of 98
+    /// MB, fetched once), of which the workers fetch a third each from a seed [default: the small
+    /// model built in]
     #[arg(long, value_name = "NAME|FILE")]
     model: Option<String>,
     /// Keep everything running until Ctrl-C, and say how to go on with it
@@ -48,7 +49,7 @@ pub(crate) async fn run(context: &Context, arguments: &DemoArgs) -> Result<(), C
     };
     let mut printer = Printer::new(context.output, context.progress);
     let (proof, running) = demo::run(&script, context.progress, &mut printer).await?;
-    let summary = DemoSummary::new(&proof.summary, &proof.times, running.as_ref());
+    let summary = DemoSummary::new(&proof.summary, &proof.times, &proof.fetched, running.as_ref());
     if let Some(path) = &arguments.summary {
         let cannot = |source| {
             DemoError::from(LocalError::Folder { what: path.display().to_string(), source })

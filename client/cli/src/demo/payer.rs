@@ -33,6 +33,11 @@ impl PayerFolder {
         self.home.state()
     }
 
+    /// Heads of models.
+    pub(super) fn models(&self) -> PathBuf {
+        self.home.models()
+    }
+
     /// What `MICA_HOME` must be to go on.
     pub(crate) fn path(&self) -> &Path {
         self.home.root()

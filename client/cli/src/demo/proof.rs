@@ -6,7 +6,9 @@ use std::time::Duration;
 use mica_chain::{AccountId, MicaEvent};
 use mica_primitives::{Balance, BlockNumber, ChannelId, Receipt};
 
-use super::{BlocksSummary, DemoError, PayerSummary, Script, StageSummary, Summary, witness::Seen};
+use super::{
+    BlocksSummary, DemoError, Fetched, PayerSummary, Script, StageSummary, Summary, witness::Seen,
+};
 use mica_payer::market::ChosenPath;
 use mica_payer::session::Outcome;
 use mica_payer::store::{StageRecord, Store};
@@ -82,6 +84,10 @@ pub(crate) struct Proof {
     pub events: Vec<(BlockNumber, MicaEvent)>,
     /// How long it took.
     pub times: Times,
+    /// What the workers fetched, the first layers first; empty if they had files.
+    pub fetched: Vec<Fetched>,
+    /// The model's id, if there is no file of it.
+    pub model: Option<String>,
 }
 
 impl Proof {
@@ -134,7 +140,8 @@ impl Proof {
         summary.check(layers)?;
         let events = seen.events().map(|(block, event)| (block, event.clone())).collect();
         let times = Times::of(outcome);
-        Ok(Self { summary, stages, payer: money.payer, events, times })
+        let (fetched, model) = (Vec::new(), None);
+        Ok(Self { summary, stages, payer: money.payer, events, times, fetched, model })
     }
 }
 

@@ -16,6 +16,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Running {
     pub(super) world: World,
     pub(super) payer: PayerFolder,
+    /// The model's id, if commands must be told of it.
+    pub(super) model: Option<String>,
     pub(super) interrupt: Interrupt,
     pub(super) _listening: AbortOnDropHandle<()>,
     pub(super) progress: Progress,
@@ -25,6 +27,11 @@ impl Running {
     /// What `MICA_HOME` must be for commands to work with it.
     pub(crate) fn home(&self) -> &Path {
         self.payer.path()
+    }
+
+    /// What `--model` must be for commands to ask it; nothing if they find it themselves.
+    pub(crate) fn model(&self) -> Option<&str> {
+        self.model.as_deref()
     }
 
     /// The node.

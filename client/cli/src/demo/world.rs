@@ -1,13 +1,19 @@
-//! What the demo starts: a temporary folder, a chain, three workers.
+//! What the demo starts: a temporary folder, a chain, three workers, and a seed if they fetch their
+//! layers.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mica_chain::{AccountId, Chain};
+use mica_primitives::LayerRange;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::{DemoError, WORKERS};
+use super::{
+    DemoError, WORKERS,
+    seed::{Fetched, fetched},
+    source::Source,
+};
 use crate::local::{Daemon, LocalError, Sibling, free_port, init_worker, shares};
 use crate::progress::{Progress, Step};
 use mica_payer::market::ModelSnapshot;
@@ -24,6 +30,7 @@ const POLL: Duration = Duration::from_millis(200);
 pub(super) struct World {
     // Workers before the node, both before the folder: in this order they are dropped.
     workers: Vec<Daemon>,
+    seed: Option<Daemon>,
     node: Option<Daemon>,
     accounts: Vec<AccountId>,
     url: String,
@@ -38,6 +45,7 @@ impl World {
         folder.disable_cleanup(keep);
         Ok(Self {
             workers: Vec::new(),
+            seed: None,
             node: None,
             accounts: Vec::new(),
             url: String::new(),
@@ -60,13 +68,22 @@ impl World {
         &self.accounts
     }
 
+    /// The seed's folder.
+    pub(super) fn seed_folder(&self) -> PathBuf {
+        self.folder().join("seed")
+    }
+
+    fn log(&self, index: u16) -> PathBuf {
+        self.folder().join(format!("worker-{}.log", index + 1))
+    }
+
     fn worker_folder(&self, index: u16) -> PathBuf {
         self.folder().join(format!("worker-{}", index + 1))
     }
 
-    /// Starts the node, makes the workers' folders and keys meanwhile, and waits for the first
-    /// block.
-    pub(super) async fn start_chain(&mut self, workers: u16) -> Result<Chain, DemoError> {
+    /// Starts the node, makes the folders and keys of the workers, and of a seed, meanwhile, and
+    /// waits for the first block.
+    pub(super) async fn start_chain(&mut self, has_seed: bool) -> Result<Chain, DemoError> {
         let (node, worker) = (Sibling::NODE.find()?, Sibling::WORKER.find()?);
         let (rpc, p2p) = (free_port()?, free_port()?);
         self.url = format!("ws://127.0.0.1:{rpc}");
@@ -87,7 +104,8 @@ impl World {
             &[],
             self.folder().join("node.log"),
         )?);
-        let folders: Vec<PathBuf> = (0..workers).map(|index| self.worker_folder(index)).collect();
+        let workers = (0..WORKERS).map(|index| self.worker_folder(index));
+        let folders: Vec<PathBuf> = workers.chain(has_seed.then(|| self.seed_folder())).collect();
         let made = futures::future::try_join_all(
             folders.iter().map(|folder| init_worker(&worker, folder)),
         );
@@ -132,47 +150,85 @@ impl World {
         }
     }
 
-    /// Starts a worker for each third of the model, in `file` or built in, and waits until the
-    /// chain shows all of them live.
+    /// Starts a worker for each third of the model and waits until the chain shows all of them
+    /// live. If the model is the catalogue's, they get their layers from a seed, which is stopped
+    /// then. Returns what each has fetched.
     pub(super) async fn start_workers(
         &mut self,
         chain: &Chain,
         model: &LocalModel,
-        file: Option<&Path>,
+        source: &Source,
+        step: &Step,
+    ) -> Result<Vec<Fetched>, DemoError> {
+        let layers = model.manifest().layers;
+        if let Some(entry) = source.entry() {
+            let log = self.folder().join("seed.log");
+            let more = [format!("--model={}", entry.name), "--no-pricing".into()];
+            let whole = LayerRange { first: 0, end: layers };
+            let seed = self.worker("the seed", &self.seed_folder(), whole, &more, log)?;
+            self.seed = Some(seed);
+            self.await_live(chain, model, 1, "registering the seed", step).await?;
+        }
+        for (index, range) in (0..WORKERS).zip(shares(layers, WORKERS)?) {
+            let more = match source {
+                Source::BuiltIn => Vec::new(),
+                Source::File(file) => vec![format!("--model={}", file.display())],
+                // For what it says of the fetch.
+                Source::Catalogue(entry) => {
+                    vec![format!("--model={}", entry.name), "--json".into()]
+                }
+            };
+            let (name, folder) = (format!("mica-worker {}", index + 1), self.worker_folder(index));
+            let worker = self.worker(&name, &folder, range, &more, self.log(index))?;
+            self.workers.push(worker);
+        }
+        let all = self.workers.len() + usize::from(self.seed.is_some());
+        self.await_live(chain, model, all, "registering the workers", step).await?;
+        let Some(mut seed) = self.seed.take() else { return Ok(Vec::new()) };
+        seed.stop().await;
+        Ok((0..WORKERS).filter_map(|index| fetched(&self.log(index))).collect())
+    }
+
+    fn worker(
+        &self,
+        name: &str,
+        folder: &Path,
+        layers: LayerRange,
+        more: &[String],
+        log: PathBuf,
+    ) -> Result<Daemon, DemoError> {
+        let mut arguments = vec![
+            format!("--data-dir={}", folder.display()),
+            "run".into(),
+            format!("--node-url={}", self.url),
+            format!("--layers={}..{}", layers.first, layers.end),
+            "--listen=/ip4/127.0.0.1/tcp/0".into(),
+            "--threads=1".into(),
+            // The layers are given, and a demo has no time to wait for a worthwhile amount.
+            "--no-migrate".into(),
+            "--redeem-minimum=1u".into(),
+        ];
+        arguments.extend(more.iter().cloned());
+        Ok(Daemon::start(name, &Sibling::WORKER.find()?, &arguments, &[], log)?)
+    }
+
+    async fn await_live(
+        &mut self,
+        chain: &Chain,
+        model: &LocalModel,
+        wanted: usize,
+        what: &'static str,
         step: &Step,
     ) -> Result<(), DemoError> {
-        let program = Sibling::WORKER.find()?;
-        for (index, range) in (0..WORKERS).zip(shares(model.manifest().layers, WORKERS)?) {
-            let mut arguments = vec![
-                format!("--data-dir={}", self.worker_folder(index).display()),
-                "run".into(),
-                format!("--node-url={}", self.url),
-                format!("--layers={}..{}", range.first, range.end),
-                "--listen=/ip4/127.0.0.1/tcp/0".into(),
-                "--threads=1".into(),
-                // The layers are given, and a demo has no time to wait for a worthwhile amount.
-                "--no-migrate".into(),
-                "--redeem-minimum=1u".into(),
-            ];
-            arguments.extend(file.map(|file| format!("--model={}", file.display())));
-            let log = self.folder().join(format!("worker-{}.log", index + 1));
-            self.workers.push(Daemon::start(
-                &format!("mica-worker {}", index + 1),
-                &program,
-                &arguments,
-                &[],
-                log,
-            )?);
-        }
         let deadline = Instant::now() + WORKERS_PATIENCE;
         loop {
             let live = self.live(chain, model).await?;
-            if live == self.workers.len() {
+            if live == wanted {
                 return Ok(());
             }
-            step.now(&format!("{live} of {WORKERS} are live"));
+            step.now(&format!("{live} of {wanted} are live"));
             self.check()?;
-            self.check_in_time(deadline, "registering the workers", WORKERS_PATIENCE)?;
+            self.check_in_time(deadline, what, WORKERS_PATIENCE)?;
             tokio::time::sleep(POLL).await;
         }
     }
@@ -184,7 +240,7 @@ impl World {
 
     /// Whether everything that was started still runs.
     pub(super) fn check(&mut self) -> Result<(), DemoError> {
-        for daemon in self.workers.iter_mut().chain(&mut self.node) {
+        for daemon in self.workers.iter_mut().chain(&mut self.seed).chain(&mut self.node) {
             daemon.check()?;
         }
         Ok(())
@@ -193,7 +249,8 @@ impl World {
     /// Stops the workers, then the node, and waits for them.
     pub(super) async fn stop(&mut self, progress: Progress) {
         let step = progress.step("stopping everything");
-        futures::future::join_all(self.workers.iter_mut().map(Daemon::stop)).await;
+        let workers = self.workers.iter_mut().chain(&mut self.seed);
+        futures::future::join_all(workers.map(Daemon::stop)).await;
         if let Some(node) = &mut self.node {
             node.stop().await;
         }

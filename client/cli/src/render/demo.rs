@@ -9,7 +9,7 @@ use mica_protocol::StageNumber;
 use serde::Serialize;
 
 use super::{path::short, table::table};
-use crate::demo::{Proof, Running, StageProof, StageSummary, Summary, Times};
+use crate::demo::{Fetched, Proof, Running, StageProof, StageSummary, Summary, Times};
 
 /// What the demo proves.
 #[derive(Serialize)]
@@ -23,8 +23,20 @@ pub(crate) struct DemoSummary<'a> {
     reference_tokens: &'a [u32],
     seconds: Seconds,
     ms_per_token: Option<f64>,
+    /// What the workers fetched; nothing if they had files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fetched: Vec<Weights>,
     #[serde(skip_serializing_if = "Option::is_none")]
     running: Option<Kept<'a>>,
+}
+
+/// Bytes of weights.
+#[derive(Serialize)]
+struct Weights {
+    layers: [u16; 2],
+    bytes: u64,
+    received_bytes: u64,
+    disk_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -40,6 +52,8 @@ struct Seconds {
 struct Kept<'a> {
     home: &'a Path,
     node_url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -67,9 +81,18 @@ struct Blocks {
 }
 
 impl<'a> DemoSummary<'a> {
-    /// What was proved in the time given, and what keeps running.
-    pub(crate) fn new(summary: &'a Summary, times: &Times, running: Option<&'a Running>) -> Self {
+    /// What was proved in the time given, what the workers fetched, and what keeps running.
+    pub(crate) fn new(
+        summary: &'a Summary,
+        times: &Times,
+        fetched: &[Fetched],
+        running: Option<&'a Running>,
+    ) -> Self {
         let Times { opening, prompt, decoding, settling } = *times;
+        let fetched = fetched.iter().map(|fetched| {
+            let Fetched { layers, bytes, received_bytes, disk_bytes } = *fetched;
+            Weights { layers, bytes, received_bytes, disk_bytes }
+        });
         let stages = summary.stages.iter().map(|stage| Stage {
             worker: &stage.worker,
             layers: Layers(stage.layers),
@@ -94,7 +117,12 @@ impl<'a> DemoSummary<'a> {
             reference_tokens: &summary.reference_tokens,
             seconds: Seconds { opening, prompt, decoding, settling },
             ms_per_token: times.ms_per_token(summary.tokens.len()),
-            running: running.map(|running| Kept { home: running.home(), node_url: running.url() }),
+            fetched: fetched.collect(),
+            running: running.map(|running| Kept {
+                home: running.home(),
+                node_url: running.url(),
+                model: running.model(),
+            }),
         }
     }
 }
@@ -119,6 +147,18 @@ pub(crate) fn proof(proof: &Proof) -> String {
         "CLOSED",
     ];
     let mut text = table(&header, &rows);
+    if !proof.fetched.is_empty() {
+        text.push_str("\nweights, which came from a seed that was stopped then\n");
+    }
+    for Fetched { layers: [first, end], bytes, received_bytes, disk_bytes } in &proof.fetched {
+        let mb = |bytes: &u64| *bytes as f64 / 1e6;
+        text.push_str(&format!(
+            "  layers {first} to {end}  {:.1} MB, {:.1} MB received, {:.1} MB on disk\n",
+            mb(bytes),
+            mb(received_bytes),
+            mb(disk_bytes)
+        ));
+    }
     let channels: Vec<ChannelId> = proof.stages.iter().map(|stage| stage.channel).collect();
     text.push_str("\nevents on chain\n");
     for (block, event) in &proof.events {
@@ -166,9 +206,11 @@ fn time(times: &Times, tokens: usize) -> String {
 pub(crate) fn going_on(running: &Running) -> String {
     let program = Running::program();
     let mica = program.display();
+    // Of a model without a file commands must be told.
+    let model = running.model().map(|model| format!(" --model {model}")).unwrap_or_default();
     format!(
         "\nEverything keeps running until Ctrl-C, and this wallet with it. In another terminal:\n\n  \
-         export MICA_HOME={}\n  {mica} ask \"What is a Raspberry Pi?\"\n  {mica} chat\n  {mica} \
+         export MICA_HOME={}\n  {mica} ask{model} \"What is a Raspberry Pi?\"\n  {mica} chat{model}\n  {mica} \
          market                 # workers, layers, prices\n  {mica} receipt list           # what \
          they signed\n  {mica} gateway                # answers programs that speak to Ollama or \
          OpenAI\n\nThe node is at {}.\n",
@@ -263,7 +305,7 @@ mod tests {
         };
         let times = Times { opening: 3.5, prompt: 0.25, decoding: 0.5, settling: 1.0 };
         assert_eq!(
-            serde_json::to_string(&DemoSummary::new(&summary, &times, None)).expect("JSON"),
+            serde_json::to_string(&DemoSummary::new(&summary, &times, &[], None)).expect("JSON"),
             "{\"prompt\":\"Hello\",\"text\":\"Hi\",\"tokens\":[1,2],\"stages\":[{\"worker\":\"w0\"\
              ,\"layers\":[0,3],\"tokens\":10,\"price_per_layer_token\":\"2\",\"paid\":\"60\",\"receipts\
              \":1,\"redeemed\":true}],\"payer\":{\"before\":\"10000000000000000000001\",\"after\":\
