@@ -167,7 +167,7 @@ impl Classified for DemoError {
             Self::Phrase(_) => ErrorClass::Wallet,
             Self::Store(_) | Self::File(_) | Self::Config(_) => ErrorClass::Storage,
             Self::Keystore(_) => ErrorClass::Wallet,
-            Self::ModelFile(_) => ErrorClass::Model,
+            Self::UnknownModel(_) | Self::Head(_) => ErrorClass::Model,
             Self::Ask(error) => error.class(),
             Self::Channel(error) => error.class(),
             Self::Verify(_) => ErrorClass::Receipt,
